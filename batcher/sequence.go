@@ -1,0 +1,309 @@
+package batcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+// pool is what was accepted and not sealed yet.
+type pool struct {
+	tail    proofs.Tail // its Sealed and Batches are where the pool begins
+	entries []proofs.Entry
+	leaves  []proofs.Hash
+	rooms   map[proofs.Hash]bool
+}
+
+func (b *Batcher) newPool() *pool {
+	return &pool{tail: b.tail, rooms: map[proofs.Hash]bool{}}
+}
+
+func (p *pool) add(a *proofs.Accepted) {
+	p.entries = append(p.entries, a.Entry)
+	p.leaves = append(p.leaves, a.Leaf)
+	p.rooms[a.Entry.Room] = true
+}
+
+// sequence is the one loop that gives messages their places.
+func (b *Batcher) sequence(ctx context.Context) error {
+	age := time.NewTimer(time.Hour)
+	defer age.Stop()
+	for {
+		b.rotate(ctx, false)
+		age.Reset(b.untilOld())
+		var group []*request
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-age.C:
+			continue
+		case <-b.flush:
+			b.rotate(ctx, true)
+			continue
+		case r := <-b.queue:
+			group = b.collect(r)
+		}
+		if err := b.commit(ctx, group); err != nil {
+			return err
+		}
+	}
+}
+
+// collect adds to the first request what else waits, up to the size of a group. It does not linger:
+// while one group is written the next one gathers.
+func (b *Batcher) collect(r *request) []*request {
+	group, entries, size := []*request{r}, len(r.entries), r.size
+	for entries < maxGroup && size < maxGroupBytes {
+		select {
+		case r := <-b.queue:
+			group, entries, size = append(group, r), entries+len(r.entries), size+r.size
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// placed is a new entry and where its answer goes.
+type placed struct {
+	request *request
+	at      int
+}
+
+// commit gives a group its places, appends it and answers. It returns an error only if the store
+// may or may not have taken the group: then the loop must end, and the next start reads what is there.
+func (b *Batcher) commit(ctx context.Context, group []*request) error {
+	for _, r := range group {
+		b.queued.Add(-r.size)
+	}
+	for len(group) > 0 {
+		n, err := b.commitSome(ctx, group)
+		if err != nil {
+			return err
+		}
+		group = group[n:]
+	}
+	return nil
+}
+
+// commitSome appends the entries of the first requests of group that together stay within one
+// Append, at least one request, and returns how many requests it answered.
+func (b *Batcher) commitSome(ctx context.Context, group []*request) (int, error) {
+	tail, rooms := b.tail, map[proofs.Hash]proofs.RoomTail{}
+	var entries []proofs.Accepted
+	var places []placed
+	fresh := map[proofs.Hash]int{} // id to position in entries
+	var again []placed             // the same message twice in this group
+	now := b.cfg.Now()
+	if tail.Next == tail.Sealed {
+		tail.OpenedAt, tail.NotBefore = uint64(now.UnixMilli()), b.cfg.NotBefore()
+	}
+	n, size := 0, int64(0)
+	for _, r := range group {
+		if n > 0 && size+r.size > maxGroupBytes {
+			break
+		}
+		n, size = n+1, size+r.size
+		for i := range r.entries {
+			if r.results[i].Err != nil {
+				continue
+			}
+			id := r.results[i].ID
+			if _, twice := fresh[id]; twice {
+				again = append(again, placed{r, i})
+				continue
+			}
+			known, err := b.cfg.Store.Find(ctx, id)
+			if err == nil {
+				r.results[i] = Result{ID: id, Accepted: known, Replayed: true}
+				continue
+			}
+			if !errors.Is(err, proofs.ErrNotFound) {
+				return 0, fmt.Errorf("look for message %s: %w", id, err)
+			}
+			if err := b.place(ctx, &r.entries[i], &tail, rooms, now); err != nil {
+				return 0, err
+			}
+			fresh[id] = len(entries)
+			entries = append(entries, r.entries[i])
+			places = append(places, placed{r, i})
+		}
+	}
+	if len(entries) > 0 {
+		if err := b.append(ctx, tail, entries, rooms); errors.Is(err, proofs.ErrRefused) {
+			refuse(places, again, &BusyError{RetryAfter: time.Minute, Reason: err.Error()})
+		} else if err != nil {
+			return 0, err
+		}
+	}
+	for i, p := range places {
+		if r := &p.request.results[p.at]; r.Err == nil {
+			r.Accepted = entries[i]
+		}
+	}
+	for _, p := range again {
+		if r := &p.request.results[p.at]; r.Err == nil {
+			r.Accepted, r.Replayed = entries[fresh[r.ID]], true
+		}
+	}
+	for _, r := range group[:n] {
+		close(r.done)
+	}
+	return n, nil
+}
+
+func refuse(places, again []placed, err error) {
+	for _, p := range append(places, again...) {
+		p.request.results[p.at].Err = err
+	}
+}
+
+// place assigns index, room index and room chain, and advances tail and rooms.
+func (b *Batcher) place(ctx context.Context, a *proofs.Accepted, tail *proofs.Tail, rooms map[proofs.Hash]proofs.RoomTail, now time.Time) error {
+	room, ok := rooms[a.Entry.Room]
+	if !ok {
+		room, ok = b.rooms[a.Entry.Room]
+	}
+	if !ok {
+		var err error
+		if room, err = b.cfg.Store.Room(ctx, a.Entry.Room); err != nil {
+			return fmt.Errorf("read room %s: %w", a.Entry.Room, err)
+		}
+	}
+	e := &a.Entry
+	e.Index, e.RoomIndex, e.RoomPrev, e.ReceivedAt = tail.Next, room.Count, room.Head, uint64(now.UnixMilli())
+	a.Leaf = e.Leaf()
+	a.Deadline = uint64(now.Add(b.cfg.Promise).Unix())
+	tail.Next++
+	rooms[e.Room] = proofs.RoomTail{Count: room.Count + 1, Head: a.Leaf}
+	return nil
+}
+
+// maxRoomCache bounds the memory for rooms; an emptied cache is read again from the store.
+const maxRoomCache = 100_000
+
+// append writes the entries. Once Append returned nil they are durable and the memory follows; if we
+// die before that, memory is gone and the store alone says what was taken.
+func (b *Batcher) append(ctx context.Context, tail proofs.Tail, entries []proofs.Accepted, rooms map[proofs.Hash]proofs.RoomTail) error {
+	// A group that was begun is finished: a waiter that hears of a shutdown would not know.
+	if err := b.cfg.Store.Append(context.WithoutCancel(ctx), tail, entries); err != nil {
+		return fmt.Errorf("append %d entries at %d: %w", len(entries), b.tail.Next, err)
+	}
+	b.tail = tail
+	if len(b.rooms)+len(rooms) > maxRoomCache {
+		clear(b.rooms)
+	}
+	for tag, t := range rooms {
+		b.rooms[tag] = t
+	}
+	b.pool.tail.OpenedAt, b.pool.tail.NotBefore = tail.OpenedAt, tail.NotBefore
+	for i := range entries {
+		b.pool.add(&entries[i])
+	}
+	return nil
+}
+
+// untilOld returns how long the pool may still grow.
+func (b *Batcher) untilOld() time.Duration {
+	if len(b.pool.entries) == 0 {
+		return time.Hour
+	}
+	opened := time.UnixMilli(int64(b.tail.OpenedAt))
+	return max(0, b.cfg.MaxAge-b.cfg.Now().Sub(opened))
+}
+
+// rotate hands the pool to seal if it is full, old or wanted. A pool that grew past the limits, in one
+// group or before a restart, is cut into several.
+func (b *Batcher) rotate(ctx context.Context, wanted bool) {
+	for {
+		p := b.pool
+		n := p.cut(b.cfg.MaxMessages)
+		full := uint64(len(p.entries)) >= b.cfg.MaxMessages || n < uint64(len(p.entries))
+		if n == 0 || !full && !wanted && b.untilOld() > 0 {
+			return
+		}
+		rest := b.split(n)
+		select {
+		case b.sealing <- p:
+			b.pool = rest
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// cut returns how many of the pool's first entries go into one batch.
+func (p *pool) cut(limit uint64) uint64 {
+	n := min(limit, uint64(len(p.entries)))
+	if len(p.rooms) <= proofs.MaxRooms {
+		return n
+	}
+	rooms := map[proofs.Hash]bool{}
+	for i, e := range p.entries[:n] {
+		if rooms[e.Room] = true; len(rooms) > proofs.MaxRooms {
+			return uint64(i)
+		}
+	}
+	return n
+}
+
+// split leaves the first n entries in the pool and returns a new pool of the rest.
+func (b *Batcher) split(n uint64) *pool {
+	p := b.pool
+	b.tail.Sealed += n
+	b.tail.Batches++
+	rest := b.newPool()
+	rest.entries = append(rest.entries, p.entries[n:]...)
+	rest.leaves = append(rest.leaves, p.leaves[n:]...)
+	for _, e := range rest.entries {
+		rest.rooms[e.Room] = true
+	}
+	p.entries, p.leaves = p.entries[:n], p.leaves[:n]
+	return rest
+}
+
+// seal stores the pools that sequence hands over, one after the other.
+func (b *Batcher) seal(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case p := <-b.sealing:
+			if err := b.sealPool(ctx, p); err != nil {
+				return err
+			}
+			b.cfg.Sealed()
+		}
+	}
+}
+
+// sealPool builds the tree of a pool and stores the batch. If we die before Seal returned, the
+// entries are still the store's pool, and no root of theirs was shown to anybody.
+func (b *Batcher) sealPool(ctx context.Context, p *pool) error {
+	data := make([][]byte, len(p.entries))
+	for i := range p.entries {
+		data[i] = p.entries[i].LeafData()
+	}
+	tree, err := BuildTree(data)
+	if err != nil {
+		return fmt.Errorf("build the tree of batch %d: %w", p.tail.Batches, err)
+	}
+	for i, leaf := range p.leaves {
+		if tree[0][i] != leaf {
+			panic(fmt.Sprintf("batcher: entry %d has another leaf than it was promised", p.entries[i].Index))
+		}
+	}
+	s := proofs.Sealed{
+		Batch:    proofs.Batch{Number: p.tail.Batches, Root: tree.Root(), First: p.tail.Sealed, Size: uint64(len(p.entries))},
+		State:    proofs.StateBatched,
+		OpenedAt: p.tail.OpenedAt, SealedAt: uint64(b.cfg.Now().UnixMilli()), NotBefore: p.tail.NotBefore,
+	}
+	if err := b.cfg.Store.Seal(context.WithoutCancel(ctx), s, tree); err != nil {
+		return fmt.Errorf("seal batch %d: %w", s.Number, err)
+	}
+	b.cfg.Logger.InfoContext(ctx, "batch sealed", "batch", s.Number, "first", s.First, "size", s.Size, "root", s.Root)
+	return nil
+}

@@ -1,0 +1,393 @@
+package proofs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Status is the outcome of one check.
+type Status string
+
+// The four outcomes. Skip means that the check does not apply, Unknown that it could not be made.
+const (
+	Pass    Status = "pass"
+	Fail    Status = "fail"
+	Skip    Status = "skip"
+	Unknown Status = "unknown"
+)
+
+// Check is one line of a report. The detail of Skip and Unknown is the reason.
+type Check struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Status Status `json:"status"`
+	Detail string `json:"detail"`
+}
+
+// The checks, by position in Report.Checks.
+const (
+	V1 = iota
+	V2
+	V3
+	V4
+	V5
+	V6
+	V7
+	V8
+	V9
+	V10
+	V11
+	V12
+	checkCount
+)
+
+var checkNames = [checkCount]string{
+	"format", "content", "author", "gate", "inclusion", "order",
+	"anchor", "block", "trusted", "finality", "payload", "promise",
+}
+
+// Verdict sums up the checks.
+type Verdict string
+
+// The verdicts; Exit has their exit codes.
+const (
+	Valid         Verdict = "VALID"
+	Invalid       Verdict = "INVALID"
+	NotFinal      Verdict = "NOT FINAL"
+	Undetermined  Verdict = "UNDETERMINED"
+	Mismatch      Verdict = "MISMATCH"
+	PromiseBroken Verdict = "PROMISE BROKEN"
+)
+
+// Exit returns the exit code of the verdict, one table for every program.
+func (v Verdict) Exit() int {
+	switch v {
+	case Valid:
+		return 0
+	case NotFinal:
+		return 11
+	case Undetermined:
+		return 12
+	case Mismatch:
+		return 13
+	case PromiseBroken:
+		return 14
+	}
+	return 10
+}
+
+// Worse reports whether v counts before w when several files are judged together.
+func (v Verdict) Worse(w Verdict) bool {
+	order := []Verdict{Valid, PromiseBroken, NotFinal, Undetermined, Mismatch, Invalid}
+	return slices.Index(order, v) > slices.Index(order, w)
+}
+
+// Options is what a verifier brings itself. The zero Options trusts nothing.
+type Options struct {
+	Trust        *Trust // nil: no trust file
+	BlockHash    Hash   // of the block with the anchor, from a source that the verifier trusts; zero: none
+	ExpectAuthor Author // empty: no expectation
+	ExpectRoom   Room   // empty: no expectation
+}
+
+// Expectation is the outcome of one thing that the verifier asked for.
+type Expectation struct {
+	Name   string `json:"name"`
+	Want   string `json:"want"`
+	Status Status `json:"status"`
+}
+
+// Report is what Verify found.
+type Report struct {
+	Verdict      Verdict
+	Checks       [checkCount]Check
+	Expectations []Expectation
+	Receipt      *Receipt // nil when V1 failed; untrusted unless the verdict says otherwise
+	Header       *Header  // nil unless V7 passed
+	broken       bool     // V12 failed only because the anchor came late
+}
+
+// Verified returns the receipt if the verdict is Valid, and otherwise an error with the verdict and
+// the first check behind it.
+func (r *Report) Verified() (*Receipt, error) {
+	if r.Verdict == Valid {
+		return r.Receipt, nil
+	}
+	for _, status := range []Status{Fail, Unknown} {
+		for _, c := range r.Checks {
+			if c.Status == status {
+				return nil, fmt.Errorf("%s: %s %s: %s", r.Verdict, c.ID, c.Name, c.Detail)
+			}
+		}
+	}
+	return nil, errors.New(string(r.Verdict))
+}
+
+// Verify makes every check of section 10 that needs no network. It never panics on hostile input.
+func Verify(file []byte, o Options) *Report {
+	r := &Report{}
+	for i := range r.Checks {
+		r.Checks[i] = Check{ID: fmt.Sprintf("V%d", i+1), Name: checkNames[i]}
+	}
+	rc, err := ParseReceipt(file)
+	if err != nil {
+		for i := range r.Checks {
+			r.set(i, Skip, "the file is not a receipt")
+		}
+		r.set(V1, Fail, "%v", err)
+		r.Verdict = Invalid
+		return r
+	}
+	r.Receipt = rc
+	r.set(V1, Pass, "%s, %s", receiptFormat, rc.Level)
+	r.content(rc)
+	r.author(rc)
+	r.set(V4, Skip, "version 1 receipts name no gate")
+	r.inclusion(rc)
+	r.order(rc)
+	r.anchor(rc)
+	r.block(rc, o)
+	trusted := r.trusted(rc, o)
+	r.finality(rc, o)
+	r.set(V11, Skip, "no payload was given")
+	r.promise(rc, o, trusted)
+	r.expect(rc, o)
+	r.Verdict = r.verdict(rc)
+	return r
+}
+
+func (r *Report) set(i int, s Status, format string, args ...any) {
+	r.Checks[i].Status, r.Checks[i].Detail = s, fmt.Sprintf(format, args...)
+}
+
+func (r *Report) content(rc *Receipt) {
+	m := rc.Message
+	if m == nil {
+		r.set(V2, Skip, "the message is not disclosed")
+		return
+	}
+	switch {
+	case rc.Chain.MessageDomain().MessageID(m) != rc.Entry.Message:
+		r.set(V2, Fail, "the message does not hash to the signed id")
+	case m.Room.Tag() != rc.Entry.Room:
+		r.set(V2, Fail, "the room is not the entry's")
+	case m.Author.Commit(m.Salt) != rc.Entry.Author:
+		r.set(V2, Fail, "the author is not the entry's")
+	default:
+		r.set(V2, Pass, "message %s", rc.Entry.Message)
+	}
+}
+
+func (r *Report) author(rc *Receipt) {
+	if rc.Message == nil {
+		r.set(V3, Skip, "the message is not disclosed")
+		return
+	}
+	e := *rc.Evidence
+	if e.Hash() != rc.Entry.Evidence {
+		r.set(V3, Fail, "the evidence is not the entry's")
+		return
+	}
+	if classes, known := classesOf(e.Scheme); known && !slices.Contains(classes, rc.Entry.Vouch) {
+		r.set(V3, Fail, "scheme %s cannot stand for class %d", e.Scheme, rc.Entry.Vouch)
+		return
+	}
+	vouch, err := CheckEvidence(rc.Entry.Message, rc.Message.Author, e, Recover)
+	switch {
+	case errors.Is(err, ErrScheme):
+		r.set(V3, Unknown, "scheme %s is not checked by this version", e.Scheme)
+	case err != nil:
+		r.set(V3, Fail, "%v", err)
+	default:
+		r.set(V3, Pass, "%s, class %d: %s", e.Scheme, vouch, vouch)
+	}
+}
+
+func classesOf(scheme string) ([]Vouch, bool) {
+	if len(scheme) > 8 && scheme[:8] == "webhook:" {
+		return []Vouch{VouchPlatform}, true
+	}
+	classes, known := schemeClasses[scheme]
+	return classes, known
+}
+
+func (r *Report) inclusion(rc *Receipt) {
+	if rc.Batch == nil {
+		r.set(V5, Skip, "not in a batch yet")
+		return
+	}
+	e, b := rc.Entry, *rc.Batch
+	if !b.Contains(e.Index) {
+		r.set(V5, Fail, "index %d is not in batch %d: %d to %d", e.Index, b.Number, b.First, b.First+b.Size-1)
+		return
+	}
+	if err := VerifyInclusion(rc.Inclusion, e.Leaf(), e.Index-b.First, b.Size, b.Root); err != nil {
+		r.set(V5, Fail, "leaf and siblings do not give the batch's root")
+		return
+	}
+	r.set(V5, Pass, "leaf %d of %d, %d hashes", e.Index-b.First, b.Size, len(rc.Inclusion))
+}
+
+func (r *Report) order(rc *Receipt) {
+	e := rc.Entry
+	if (e.RoomIndex == 0) != e.RoomPrev.IsZero() || e.RoomIndex > e.Index {
+		r.set(V6, Fail, "room index %d, index %d and the previous leaf contradict each other", e.RoomIndex, e.Index)
+		return
+	}
+	r.set(V6, Skip, "no neighbour or room index was given to compare with")
+}
+
+func (r *Report) anchor(rc *Receipt) {
+	switch rc.Level {
+	case Promised:
+		r.set(V7, Skip, "not anchored yet")
+	case Included:
+		r.set(V7, Unknown, "the proof is frozen into the file at finality")
+	case Finalized:
+		h, err := VerifyAnchor(rc.Anchor, *rc.Batch, rc.Chain)
+		if err != nil {
+			r.set(V7, Fail, "%v", err)
+			return
+		}
+		r.Header = &h
+		r.set(V7, Pass, "batch %d, log %d of transaction %d, %d proof nodes",
+			rc.Batch.Number, rc.Anchor.LogIndex, rc.Anchor.TxIndex, len(rc.Anchor.Proof))
+	}
+}
+
+func (r *Report) block(rc *Receipt, o Options) {
+	if rc.Anchor == nil {
+		r.set(V8, Skip, "not anchored yet")
+		return
+	}
+	block := rc.Anchor.Block
+	if rc.Level == Finalized {
+		block.Hash = Keccak(rc.Anchor.Header)
+	}
+	switch o.BlockHash {
+	case Hash{}:
+		r.set(V8, Unknown, "you gave no block hash; block %d must have the hash %s", block.Number, block.Hash)
+	case block.Hash:
+		r.set(V8, Pass, "block %d has the hash that you gave", block.Number)
+	default:
+		r.set(V8, Fail, "block %d of the file has the hash %s, not the one that you gave", block.Number, block.Hash)
+	}
+}
+
+func (r *Report) trusted(rc *Receipt, o Options) *TrustedLog {
+	if o.Trust == nil {
+		r.set(V9, Unknown, "you gave no trust file")
+		return nil
+	}
+	l := o.Trust.Find(rc.Chain)
+	if l == nil {
+		r.set(V9, Fail, "chain, contracts and log are not in your trust file")
+		return nil
+	}
+	r.set(V9, Pass, "log %q of your trust file", l.Name)
+	return l
+}
+
+func (r *Report) finality(rc *Receipt, o Options) {
+	switch {
+	case rc.Level == Promised:
+		r.set(V10, Unknown, "not anchored yet")
+	case rc.Level == Included:
+		r.set(V10, Unknown, "in a block, not known to be final")
+	case !o.BlockHash.IsZero() && r.Checks[V8].Status == Pass:
+		r.set(V10, Pass, "you vouch for the block by its hash")
+	default:
+		r.set(V10, Unknown, "nothing here says that the block is final")
+	}
+}
+
+func (r *Report) promise(rc *Receipt, o Options, trusted *TrustedLog) {
+	p := rc.Promise
+	if p == nil {
+		r.set(V12, Skip, "no promise in the file")
+		return
+	}
+	signer, err := Address{}, error(nil)
+	if _, err = ParseSignature(p.Signature[:]); err == nil {
+		signer, err = Recover(rc.Chain.PromiseDomain().PromiseDigest(p), p.Signature)
+	}
+	switch {
+	case err != nil:
+		r.set(V12, Fail, "%v", err)
+	case o.Trust == nil:
+		r.set(V12, Unknown, "you gave no trust file to say which promise keys count")
+	case trusted == nil:
+		r.set(V12, Unknown, "the log is not in your trust file")
+	case !slices.Contains(trusted.PromiseKeys, signer):
+		r.set(V12, Fail, "not signed by a promise key of the log")
+	case rc.Level < Finalized || r.Header == nil:
+		r.set(V12, Pass, "signed; open until %s", unixUTC(p.Deadline))
+	case rc.Batch.Time > p.Deadline:
+		r.broken = true
+		r.set(V12, Fail, "broken: anchored %s after the deadline", seconds(rc.Batch.Time-p.Deadline))
+	default:
+		r.set(V12, Pass, "kept: anchored %s before the deadline", seconds(p.Deadline-rc.Batch.Time))
+	}
+}
+
+func (r *Report) expect(rc *Receipt, o Options) {
+	add := func(name, want, got string) {
+		if want == "" {
+			return
+		}
+		status := Fail
+		if rc.Message == nil {
+			status = Unknown
+		} else if got == want {
+			status = Pass
+		}
+		r.Expectations = append(r.Expectations, Expectation{name, want, status})
+	}
+	var m Message
+	if rc.Message != nil {
+		m = *rc.Message
+	}
+	add("author", string(o.ExpectAuthor), string(m.Author))
+	add("room", string(o.ExpectRoom), string(m.Room))
+}
+
+func (r *Report) verdict(rc *Receipt) Verdict {
+	is := func(s Status, checks ...int) bool {
+		return slices.ContainsFunc(checks, func(i int) bool { return r.Checks[i].Status == s })
+	}
+	expected := func(s Status) bool {
+		return slices.ContainsFunc(r.Expectations, func(e Expectation) bool { return e.Status == s })
+	}
+	switch {
+	case is(Fail, V1, V2, V3, V4, V5, V6, V7, V8, V10, V11) || is(Fail, V12) && !r.broken:
+		return Invalid
+	case is(Fail, V9) || expected(Fail):
+		return Mismatch
+	case rc.Level < Finalized:
+		return NotFinal
+	case is(Unknown, V3, V7, V8, V9, V10) || expected(Unknown):
+		return Undetermined
+	case r.broken:
+		return PromiseBroken
+	}
+	return Valid
+}
+
+// unixUTC formats seconds since 1970 as RFC 3339. Times beyond year 9999 are shown as the number.
+func unixUTC(s uint64) string {
+	const year10000 = 253402300800
+	if s >= year10000 {
+		return fmt.Sprintf("second %d", s)
+	}
+	return time.Unix(int64(s), 0).UTC().Format(time.RFC3339)
+}
+
+// seconds formats a span without overflowing time.Duration.
+func seconds(s uint64) string {
+	if s > 1<<31 {
+		return fmt.Sprintf("%d s", s)
+	}
+	return (time.Duration(s) * time.Second).String()
+}

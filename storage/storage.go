@@ -1,0 +1,218 @@
+// Package storage keeps the log on disk, in badger with synced writes.
+//
+// # Keys
+//
+// A key is one letter and big-endian numbers or hashes:
+//
+//	v                  the format's version and the log that the directory belongs to
+//	t                  the tail: next index, when the pool was opened, the block known then
+//	e first            entries from index first on, packed
+//	i message          8 bytes index, 8 bytes first of its e
+//	r room             8 bytes count, 32 bytes head, the room's name
+//	s room source      newest message of the room with that source; the source is hashed
+//	b number           the batch as JSON
+//	B first            number of the batch that begins at first
+//	u                  number of the first batch that is not finalized, number of the first without CID
+//	n number layer at  a tile of the batch's tree
+//
+// # Durability
+//
+// A method that returns nil after a write has synced it. badger does not group commits: the caller
+// does. Values stay below badger's value threshold, because it only logs a failed sync of its value
+// log. A write is refused while less than Config.Reserve is free: badger writes through memory maps,
+// and a full disk would kill the process in the middle of one.
+//
+// TestKill kills a process that writes at random moments, TestPowerCut takes away all that was not
+// synced, and both check every promise from disk afterwards.
+package storage
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+var (
+	// ErrInUse is wrapped when another process holds the directory.
+	ErrInUse = errors.New("the data directory is in use by another process")
+	// ErrOtherLog is wrapped when the directory belongs to another log.
+	ErrOtherLog = errors.New("the data directory belongs to another log")
+)
+
+const (
+	version = 1
+	// DefaultReserve is one memtable to flush, its log, and room to say so.
+	DefaultReserve = 256 << 20
+	memtable       = 64 << 20
+	// maxPacked bounds an e value: reading one entry reads all of its value.
+	maxPacked = 32 << 10
+)
+
+// Config says where the log is.
+type Config struct {
+	Dir     string
+	Chain   proofs.Chain // which log; a directory holds one
+	Reserve uint64       // bytes that stay free on the disk; 0: DefaultReserve
+}
+
+// DB is the log on disk. Its methods are safe for concurrent use, but there is one writer of entries.
+type DB struct {
+	badger  *badger.DB
+	dir     string
+	chain   proofs.Chain
+	reserve uint64
+}
+
+// Open opens the directory, or makes it. The error says whether another process holds it, it belongs
+// to another log, or it cannot be written.
+func Open(cfg Config) (*DB, error) {
+	db := &DB{dir: cfg.Dir, chain: cfg.Chain, reserve: cfg.Reserve}
+	if db.reserve == 0 {
+		db.reserve = DefaultReserve
+	}
+	if err := writable(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
+	}
+	if err := db.room(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
+	}
+	opts := badger.DefaultOptions(cfg.Dir).WithLogger(nil).WithSyncWrites(true).
+		WithDetectConflicts(false). // nothing is read and then written by two
+		WithCompression(options.None).
+		WithMemTableSize(memtable).WithNumMemtables(3).
+		WithValueLogFileSize(64 << 20).
+		WithBlockCacheSize(64 << 20).WithMetricsEnabled(false)
+	var err error
+	if db.badger, err = badger.Open(opts); err != nil {
+		if strings.Contains(err.Error(), "Cannot acquire directory lock") {
+			err = ErrInUse
+		}
+		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
+	}
+	if err := db.identify(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", cfg.Dir, err), db.Close())
+	}
+	return db, nil
+}
+
+// writable makes the directory and a file in it: badger's own answer to a read-only one is unclear.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("the data directory cannot be made: %w; give another with --data", err)
+	}
+	probe := filepath.Join(dir, "writable")
+	if err := os.WriteFile(probe, nil, 0o600); err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return fmt.Errorf("the data directory cannot be written: %w; mend its rights or give another with --data", err)
+	}
+	return os.Remove(probe)
+}
+
+// identify writes the version and the log into a new directory, or compares them.
+func (db *DB) identify() error {
+	type id struct {
+		Version int
+		Chain   proofs.Chain
+	}
+	want, err := json.Marshal(id{version, db.chain})
+	if err != nil {
+		return err
+	}
+	return db.badger.Update(func(tx *badger.Txn) error {
+		got, err := get(tx, []byte("v"))
+		if errors.Is(err, proofs.ErrNotFound) {
+			return tx.Set([]byte("v"), want)
+		}
+		if err == nil && string(got) != string(want) {
+			return fmt.Errorf("%w: it holds %s, this is %s", ErrOtherLog, got, want)
+		}
+		return err
+	})
+}
+
+// Close closes the directory. Everything that was acknowledged is on disk before it, too.
+func (db *DB) Close() error {
+	if err := db.badger.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", db.dir, err)
+	}
+	return nil
+}
+
+// room refuses a write while the disk is all but full.
+func (db *DB) room() error {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(db.dir, &s); err != nil {
+		return fmt.Errorf("%w: %w", proofs.ErrRefused, err)
+	}
+	if free := s.Bavail * uint64(s.Bsize); free < db.reserve {
+		return fmt.Errorf("%w: the disk is full: %d MB are free and %d MB are kept in reserve; free some space: %w",
+			proofs.ErrRefused, free>>20, db.reserve>>20, syscall.ENOSPC)
+	}
+	return nil
+}
+
+// update runs one durable transaction, if the disk has room for it.
+func (db *DB) update(f func(*badger.Txn) error) error {
+	if err := db.room(); err != nil {
+		return err
+	}
+	return db.badger.Update(f)
+}
+
+// get returns a copy of the value, or an error that wraps proofs.ErrNotFound.
+func get(tx *badger.Txn, key []byte) ([]byte, error) {
+	item, err := tx.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, fmt.Errorf("key %.1s: %w", key, proofs.ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return item.ValueCopy(nil)
+}
+
+// key joins a letter and numbers.
+func key(letter byte, numbers ...uint64) []byte {
+	k := append(make([]byte, 0, 1+8*len(numbers)), letter)
+	for _, n := range numbers {
+		k = binary.BigEndian.AppendUint64(k, n)
+	}
+	return k
+}
+
+func hashKey(letter byte, hashes ...proofs.Hash) []byte {
+	k := append(make([]byte, 0, 1+32*len(hashes)), letter)
+	for _, h := range hashes {
+		k = append(k, h[:]...)
+	}
+	return k
+}
+
+// errDamaged is for bytes that this package cannot have written.
+var errDamaged = errors.New("the database is damaged")
+
+// numbers reads n big-endian numbers.
+func numbers(b []byte, n int) ([]uint64, error) {
+	if len(b) != 8*n {
+		return nil, fmt.Errorf("%w: want %d numbers, got %d bytes", errDamaged, n, len(b))
+	}
+	out := make([]uint64, n)
+	for i := range out {
+		out[i] = binary.BigEndian.Uint64(b[8*i:])
+	}
+	return out, nil
+}
