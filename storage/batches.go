@@ -184,6 +184,8 @@ func (db *DB) undone(ctx context.Context, limit int, want func(proofs.Sealed) (t
 
 // change reads a batch, lets f change it and stores it again, durably.
 func (db *DB) change(number uint64, f func(*proofs.Sealed) error) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
 	return db.update(func(tx *badger.Txn) error {
 		s, err := getBatch(tx, number)
 		if err != nil {

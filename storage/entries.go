@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -121,7 +122,8 @@ func (db *DB) Append(_ context.Context, t proofs.Tail, entries []proofs.Accepted
 			a := &entries[i]
 			rooms[a.Entry.Room] = a
 			if m := a.Message; m.Source != "" {
-				if err := tx.Set(sourceKey(m.Room, m.Source), a.Entry.Message[:]); err != nil {
+				k := binary.BigEndian.AppendUint64(sourceKey(m.Room, m.Source), a.Entry.Index)
+				if err := tx.Set(k, a.Entry.Message[:]); err != nil {
 					return err
 				}
 			}
@@ -203,21 +205,29 @@ func findAt(tx *badger.Txn, index, first uint64) (a proofs.Accepted, err error) 
 	return a, err
 }
 
-// NewestBySource returns the newest message of the room that names the source, or an error that wraps
-// proofs.ErrNotFound.
-func (db *DB) NewestBySource(ctx context.Context, room proofs.Room, source string) (proofs.Accepted, error) {
-	var id proofs.Hash
-	err := db.badger.View(func(tx *badger.Txn) error {
-		b, err := get(tx, sourceKey(room, source))
-		if err == nil && copy(id[:], b) != len(id) {
-			err = fmt.Errorf("%w: source", errDamaged)
+// BySource returns the newest messages of the room that name the source, at most limit, in the order
+// of the log; none is no error.
+func (db *DB) BySource(_ context.Context, room proofs.Room, source string, limit int) (found []proofs.Accepted, err error) {
+	prefix := sourceKey(room, source)
+	err = db.badger.View(func(tx *badger.Txn) error {
+		it := tx.NewIterator(badger.IteratorOptions{Prefix: prefix, Reverse: true})
+		defer it.Close()
+		for it.Seek(append(prefix[:len(prefix):len(prefix)], 0xff)); it.Valid() && len(found) < limit; it.Next() {
+			index := binary.BigEndian.Uint64(it.Item().Key()[len(prefix):])
+			first, err := groupOf(tx, index)
+			if err != nil {
+				return err
+			}
+			a, err := findAt(tx, index, first)
+			if err != nil {
+				return err
+			}
+			found = append(found, a)
 		}
-		return err
+		return nil
 	})
-	if err != nil {
-		return proofs.Accepted{}, wrap(err, "find source %q", source)
-	}
-	return db.Find(ctx, id)
+	slices.Reverse(found)
+	return found, wrap(err, "find source %q", source)
 }
 
 // Read returns n entries from index first on, in order.

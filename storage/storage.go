@@ -9,7 +9,7 @@
 //	e first            entries from index first on, packed
 //	i message          8 bytes index, 8 bytes first of its e
 //	r room             8 bytes count, 32 bytes head, the room's name
-//	s room source      newest message of the room with that source; the source is hashed
+//	s room source i    a message of the room with that source, at index i; the source is hashed
 //	b number           the batch as JSON
 //	B first            number of the batch that begins at first
 //	u                  number of the first batch that is not finalized, number of the first without CID
@@ -35,6 +35,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
@@ -72,6 +73,8 @@ type DB struct {
 	dir     string
 	chain   proofs.Chain
 	reserve uint64
+
+	mu sync.Mutex // held while a batch is read, changed and stored
 }
 
 // Open opens the directory, or makes it. The error says whether another process holds it, it belongs

@@ -1,0 +1,173 @@
+// Package payload puts sealed batches on IPFS: the manifest and chunks of docs/receipt-v1.md,
+// section 7, pinned under the manifest's CID. A batch is anchored only after that, because the chain
+// commits to the CID.
+//
+// The blocks are a function of the batch and of what the store holds of it. If the process dies
+// anywhere in between, the same blocks are made and pinned again; only then is the CID stored.
+package payload
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+// Store is where batches come from.
+type Store interface {
+	// Unpinned returns at most limit batches without CID, in order.
+	Unpinned(ctx context.Context, limit int) ([]proofs.Sealed, error)
+	// Batch returns a batch.
+	Batch(ctx context.Context, number uint64) (proofs.Sealed, error)
+	// Records calls f with n encoded records from index first on; f does not keep what it is given.
+	Records(ctx context.Context, first, n uint64, f func(record []byte) error) error
+	// SetCID records durably under which CID the batch is pinned.
+	SetCID(ctx context.Context, number uint64, digest proofs.Hash) error
+}
+
+// Node is an IPFS node.
+type Node interface {
+	// Put stores dag-cbor blocks, durably when it returns nil. A block that is there stays as it is.
+	Put(ctx context.Context, blocks [][]byte) error
+	// Pin keeps everything below the manifest, durably when it returns nil.
+	Pin(ctx context.Context, manifest proofs.Hash, name string) error
+}
+
+// Pinner pins the batches of one log, in order.
+type Pinner struct {
+	Log    proofs.Hash
+	Store  Store
+	Node   Node
+	Pinned func() // called after each batch
+	Logger *slog.Logger
+	wake   chan struct{}
+}
+
+// New returns a Pinner. It starts nothing.
+func New(log proofs.Hash, store Store, node Node, pinned func(), logger *slog.Logger) *Pinner {
+	return &Pinner{log, store, node, pinned, logger, make(chan struct{}, 1)}
+}
+
+// Wake tells Run that there is a new batch. It does not wait.
+func (p *Pinner) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run pins batches until ctx ends or the node or the store fails.
+func (p *Pinner) Run(ctx context.Context) error {
+	for {
+		if err := p.Step(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.wake:
+		}
+	}
+}
+
+// Step pins every batch that waits for it.
+func (p *Pinner) Step(ctx context.Context) error {
+	for ctx.Err() == nil {
+		batches, err := p.Store.Unpinned(ctx, 1)
+		if err != nil || len(batches) == 0 {
+			return err
+		}
+		if err := p.pin(ctx, batches[0]); err != nil {
+			return fmt.Errorf("pin batch %d: %w", batches[0].Number, err)
+		}
+	}
+	return nil
+}
+
+// putBytes bounds how much of a batch is in memory at once.
+const putBytes = 8 << 20
+
+func (p *Pinner) pin(ctx context.Context, s proofs.Sealed) error {
+	m := proofs.Manifest{
+		Log: p.Log, Root: s.Root, Number: s.Number, First: s.First, Size: s.Size,
+		OpenedAt: s.OpenedAt, SealedAt: s.SealedAt, NotBefore: s.NotBefore,
+	}
+	if s.Number > 0 {
+		prev, err := p.Store.Batch(ctx, s.Number-1)
+		if err != nil {
+			return err
+		}
+		m.Prev = &prev.CID
+	}
+	if err := p.putChunks(ctx, s, &m); err != nil {
+		return err
+	}
+	block := m.Format()
+	if len(block) > proofs.MaxManifest {
+		panic(fmt.Sprintf("payload: the manifest of batch %d has %d bytes", s.Number, len(block)))
+	}
+	if err := p.Node.Put(ctx, [][]byte{block}); err != nil {
+		return err
+	}
+	digest := proofs.BlockDigest(block)
+	if err := p.Node.Pin(ctx, digest, fmt.Sprintf("hansard batch %d", s.Number)); err != nil {
+		return err
+	}
+	// If we die here the batch is pinned and does not know it: it is pinned again, under the same CID.
+	if err := p.Store.SetCID(ctx, s.Number, digest); err != nil {
+		return err
+	}
+	p.Logger.InfoContext(ctx, "batch pinned", "batch", s.Number, "cid", proofs.FormatCID(digest), "chunks", len(m.Chunks))
+	p.Pinned()
+	return nil
+}
+
+// putChunks stores the batch's chunks and fills what the manifest says of its entries.
+func (p *Pinner) putChunks(ctx context.Context, s proofs.Sealed, m *proofs.Manifest) error {
+	var chunker proofs.Chunker
+	var blocks [][]byte
+	size := 0
+	put := func() error {
+		if len(blocks) == 0 {
+			return nil
+		}
+		for _, b := range blocks {
+			m.Chunks = append(m.Chunks, proofs.BlockDigest(b))
+		}
+		err := p.Node.Put(ctx, blocks)
+		blocks, size = nil, 0
+		return err
+	}
+	add := func(chunk []byte) error {
+		if chunk == nil {
+			return nil
+		}
+		blocks, size = append(blocks, chunk), size+len(chunk)
+		if size < putBytes {
+			return nil
+		}
+		return put()
+	}
+	entries := make([]proofs.Entry, 0, s.Size)
+	leaves := make([]proofs.Hash, 0, s.Size)
+	err := p.Store.Records(ctx, s.First, s.Size, func(record []byte) error {
+		rec, _, err := proofs.ParseRecord(record)
+		if err != nil {
+			return err
+		}
+		entries, leaves = append(entries, rec.Entry), append(leaves, rec.Entry.Leaf())
+		return add(chunker.Add(append([]byte(nil), record...)))
+	})
+	if err != nil {
+		return err
+	}
+	if root, err := proofs.Root(leaves); err != nil || root != s.Root {
+		return fmt.Errorf("the store's entries do not give the root %s", s.Root)
+	}
+	m.Heads = proofs.RoomHeads(entries, leaves)
+	if err := add(chunker.Rest()); err != nil {
+		return err
+	}
+	return put()
+}

@@ -1,0 +1,135 @@
+// Package receipts puts receipts together from what the store holds. It hands out nothing that it
+// has not verified itself.
+package receipts
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+// Store is where entries, batches and proofs come from. Errors wrap proofs.ErrNotFound.
+type Store interface {
+	Find(ctx context.Context, id proofs.Hash) (proofs.Accepted, error)
+	BatchOf(ctx context.Context, index uint64) (proofs.Sealed, error)
+	Prove(ctx context.Context, b proofs.Batch, position uint64) ([]proofs.Hash, error)
+}
+
+// Signer signs promises. The same digest gives the same signature.
+type Signer interface {
+	Address() proofs.Address
+	SignDigest(digest proofs.Hash) (proofs.Signature, error)
+}
+
+// Issuer issues the receipts of one log.
+type Issuer struct {
+	chain  proofs.Chain
+	domain proofs.Domain
+	store  Store
+	signer Signer
+}
+
+// New returns an Issuer.
+func New(chain proofs.Chain, store Store, signer Signer) *Issuer {
+	return &Issuer{chain, chain.PromiseDomain(), store, signer}
+}
+
+// Promise signs the promise for an accepted entry. It must be on stable storage.
+func (i *Issuer) Promise(a *proofs.Accepted) (proofs.Promise, error) {
+	p := a.Promise()
+	var err error
+	if p.Signature, err = i.signer.SignDigest(i.domain.PromiseDigest(&p)); err != nil {
+		return proofs.Promise{}, fmt.Errorf("sign the promise for entry %d: %w", p.Index, err)
+	}
+	return p, nil
+}
+
+// Status is how far a message has come.
+type Status struct {
+	Accepted proofs.Accepted
+	State    proofs.State
+	Batch    *proofs.Sealed // nil while the entry is in the pool
+}
+
+// Status returns how far the message has come, or an error that wraps proofs.ErrNotFound.
+func (i *Issuer) Status(ctx context.Context, id proofs.Hash) (Status, error) {
+	a, err := i.store.Find(ctx, id)
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{Accepted: a, State: proofs.StateAccepted}
+	b, err := i.store.BatchOf(ctx, a.Entry.Index)
+	if errors.Is(err, proofs.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return Status{}, err
+	}
+	s.State, s.Batch = b.State, &b
+	return s, nil
+}
+
+// Receipt returns the message's receipt at the best level there is, verified, or an error that wraps
+// proofs.ErrNotFound.
+func (i *Issuer) Receipt(ctx context.Context, id proofs.Hash) (*proofs.Receipt, error) {
+	s, err := i.Status(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	rc, err := i.issue(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("issue the receipt of %s: %w", id, err)
+	}
+	return rc, nil
+}
+
+func (i *Issuer) issue(ctx context.Context, s Status) (*proofs.Receipt, error) {
+	a := s.Accepted
+	p, err := i.Promise(&a)
+	if err != nil {
+		return nil, err
+	}
+	rc := &proofs.Receipt{
+		Chain: i.chain, Message: a.Message, Entry: a.Entry, Promise: &p, Hints: json.RawMessage("{}"),
+	}
+	if a.Message != nil {
+		rc.Evidence = &a.Evidence
+	}
+	if s.State < proofs.StateIncluded {
+		return rc, i.check(rc)
+	}
+	b := s.Batch
+	rc.Level, rc.Batch, rc.Anchor = proofs.Included, &b.Batch, b.Anchor
+	if s.State == proofs.StateFinalized {
+		rc.Level = proofs.Finalized
+	}
+	if rc.Inclusion, err = i.store.Prove(ctx, b.Batch, a.Entry.Index-b.First); err != nil {
+		return nil, err
+	}
+	if rc.Hints, err = json.Marshal(map[string]any{"tx": b.Tx, "cid": proofs.FormatCID(b.CID)}); err != nil {
+		return nil, err
+	}
+	return rc, i.check(rc)
+}
+
+// check verifies the receipt as a stranger would who trusts this log. Nothing may fail; what needs a
+// block hash stays open.
+func (i *Issuer) check(rc *proofs.Receipt) error {
+	trust := &proofs.Trust{Logs: []proofs.TrustedLog{{Chain: i.chain, PromiseKeys: []proofs.Address{i.signer.Address()}}}}
+	o := proofs.Options{Trust: trust}
+	if rc.Anchor != nil {
+		o.BlockHash = rc.Anchor.Block.Hash
+	}
+	switch report := proofs.Verify(rc.Format(), o); report.Verdict {
+	case proofs.Valid, proofs.NotFinal, proofs.PromiseBroken:
+		return nil
+	case proofs.Undetermined: // a scheme that this version does not check
+		return nil
+	default:
+		_, err := report.Verified()
+		return err
+	}
+}
