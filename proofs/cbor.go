@@ -116,10 +116,12 @@ func (r *cborReader) text() string {
 }
 
 func (r *cborReader) hash() (h Hash) {
-	if copy(h[:], r.take(r.head(cborBytes))) != len(h) {
+	b := r.take(r.head(cborBytes))
+	if len(b) != len(h) {
 		r.fail()
+		return h
 	}
-	return h
+	return Hash(b)
 }
 
 // null takes a null if it is next and reports whether it was.

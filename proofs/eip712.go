@@ -30,6 +30,12 @@ type Chain struct {
 	Log         Hash
 }
 
+// LogID returns the id of the log that owner opened with salt.
+func LogID(owner Address, salt Hash) Hash {
+	var w words
+	return Keccak(w.address(owner).hash(salt).b)
+}
+
 // Domain is an EIP-712 domain separator.
 type Domain Hash
 

@@ -148,9 +148,12 @@ func writeAttachments(w *cborWriter, m *Message) {
 }
 
 func readAttachments(r *cborReader, m *Message) {
-	n := r.array()
-	for range n {
-		m.Attachments = append(m.Attachments, r.text())
+	for range r.array() {
+		a := r.text()
+		if r.err != nil {
+			return
+		}
+		m.Attachments = append(m.Attachments, a)
 	}
 }
 
@@ -253,9 +256,12 @@ func writeChunks(w *cborWriter, m *Manifest) {
 }
 
 func readChunks(r *cborReader, m *Manifest) {
-	n := r.array()
-	for range n {
-		m.Chunks = append(m.Chunks, r.link())
+	for range r.array() {
+		c := r.link()
+		if r.err != nil {
+			return
+		}
+		m.Chunks = append(m.Chunks, c)
 	}
 }
 
@@ -269,8 +275,11 @@ func (m *Manifest) Format() []byte {
 // ParseManifest reads what Format returns, and nothing else. The room index is checked against its
 // own root; whether the manifest is the anchored one is for the caller to compare.
 func ParseManifest(b []byte) (*Manifest, error) {
+	if len(b) > MaxManifest {
+		return nil, fmt.Errorf("manifest: %d bytes are over the limit of %d", len(b), MaxManifest)
+	}
 	r, m := cborReader{b: b}, &Manifest{}
-	if manifestSchema.read(&r, m); r.err != nil || len(r.b) != 0 || len(b) > MaxManifest {
+	if manifestSchema.read(&r, m); r.err != nil || len(r.b) != 0 {
 		return nil, fmt.Errorf("manifest: %w", errCBOR)
 	}
 	return m, nil

@@ -159,8 +159,23 @@ func readMessage(r *reader, rc *Receipt) {
 	if message == nil && authorship == nil {
 		return
 	}
-	o := newReader(message, "message")
-	rc.Message = &Message{
+	rc.Message = readMessageFields(newReader(message, "message"), r)
+
+	a := newReader(authorship, "authorship")
+	rc.Evidence = readAuthorship(a)
+	if a.has("block") {
+		if s := rc.Evidence.Scheme; s != "eip1271" && s != "erc6492" {
+			a.fail("block", "only for eip1271 and erc6492")
+		}
+		o := a.object("block")
+		rc.AtBlock = &BlockRef{o.uint("number", math.MaxUint64), o.hash("hash")}
+		a.sub(o)
+	}
+	r.sub(a)
+}
+
+func readMessageFields(o, parent *reader) *Message {
+	m := &Message{
 		Log: o.hash("log"), Room: Room(o.string("room")), Author: Author(o.string("author")),
 		SentAt: o.uint("sentAt", math.MaxUint64), Kind: o.string("kind"), Body: o.string("body"),
 		Source: o.string("source"), ReplyTo: o.hash("replyTo"), Replaces: o.hash("replaces"),
@@ -171,24 +186,19 @@ func readMessage(r *reader, rc *Receipt) {
 		if !ok {
 			o.fail("attachments", "element %d: want a string", i)
 		}
-		rc.Message.Attachments = append(rc.Message.Attachments, s)
+		m.Attachments = append(m.Attachments, s)
 	}
-	r.sub(o)
+	parent.sub(o)
+	return m
+}
 
-	a := newReader(authorship, "authorship")
-	rc.Evidence = &Evidence{Scheme: a.string("scheme"), Bytes: a.base64("evidence", a.get("evidence"), MaxEvidence)}
-	if a.err == nil && !ValidScheme(rc.Evidence.Scheme) {
+// readAuthorship reads an authorship but for its block.
+func readAuthorship(a *reader) *Evidence {
+	e := &Evidence{Scheme: a.string("scheme"), Bytes: a.base64("evidence", a.get("evidence"), MaxEvidence)}
+	if a.err == nil && !ValidScheme(e.Scheme) {
 		a.fail("scheme", "want 1 to %d bytes of a-z 0-9 : . _ -", MaxScheme)
 	}
-	if a.has("block") {
-		if s := rc.Evidence.Scheme; s != "eip1271" && s != "erc6492" {
-			a.fail("block", "only for eip1271 and erc6492")
-		}
-		o := a.object("block")
-		rc.AtBlock = &BlockRef{o.uint("number", math.MaxUint64), o.hash("hash")}
-		a.sub(o)
-	}
-	r.sub(a)
+	return e
 }
 
 // ValidScheme reports whether s has the form of a scheme's name.
@@ -267,12 +277,8 @@ func (rc *Receipt) Format() []byte {
 	c := rc.Chain
 	w.open("chain").uint("chainId", c.ChainID).text("anchorLog", c.AnchorLog.String())
 	w.text("promiseBond", c.PromiseBond.String()).text("log", c.Log.String()).close()
-	w.message(rc)
-	e := rc.Entry
-	w.open("entry").text("log", e.Log.String()).uint("index", e.Index).text("room", e.Room.String())
-	w.uint("roomIndex", e.RoomIndex).text("roomPrev", e.RoomPrev.String()).text("message", e.Message.String())
-	w.text("author", e.Author.String()).raw("vouch", strconv.Itoa(int(e.Vouch)))
-	w.text("evidence", e.Evidence.String()).uint("receivedAt", e.ReceivedAt).close()
+	w.content(rc)
+	w.open("entry").entry(rc.Entry).close()
 	if p := rc.Promise; p != nil {
 		w.open("promise").uint("deadline", p.Deadline).text("beneficiary", p.Beneficiary.String())
 		w.text("signature", fmt.Sprintf("0x%x", p.Signature[:])).close()
@@ -287,22 +293,36 @@ func (rc *Receipt) Format() []byte {
 	return append(w.b, '\n')
 }
 
-func (w *writer) message(rc *Receipt) {
+func (w *writer) content(rc *Receipt) {
 	m := rc.Message
 	if m == nil {
 		w.raw("message", "null").raw("authorship", "null")
 		return
 	}
-	w.open("message").text("log", m.Log.String()).text("room", string(m.Room)).text("author", string(m.Author))
-	w.uint("sentAt", m.SentAt).text("kind", m.Kind).text("body", m.Body).list("attachments", m.Attachments)
-	w.text("source", m.Source).text("replyTo", m.ReplyTo.String()).text("replaces", m.Replaces.String())
-	w.text("seen", m.Seen.String()).text("notBefore", m.NotBefore.String()).text("salt", m.Salt.String()).close()
-	w.open("authorship").text("scheme", rc.Evidence.Scheme)
-	w.text("evidence", base64.StdEncoding.EncodeToString(rc.Evidence.Bytes))
+	w.open("message").message(m).close()
+	w.open("authorship").evidence(*rc.Evidence)
 	if rc.AtBlock != nil {
 		w.open("block").uint("number", rc.AtBlock.Number).text("hash", rc.AtBlock.Hash.String()).close()
 	}
 	w.close()
+}
+
+func (w *writer) message(m *Message) *writer {
+	w.text("log", m.Log.String()).text("room", string(m.Room)).text("author", string(m.Author))
+	w.uint("sentAt", m.SentAt).text("kind", m.Kind).text("body", m.Body).list("attachments", m.Attachments)
+	w.text("source", m.Source).text("replyTo", m.ReplyTo.String()).text("replaces", m.Replaces.String())
+	return w.text("seen", m.Seen.String()).text("notBefore", m.NotBefore.String()).text("salt", m.Salt.String())
+}
+
+func (w *writer) evidence(e Evidence) *writer {
+	return w.text("scheme", e.Scheme).text("evidence", base64.StdEncoding.EncodeToString(e.Bytes))
+}
+
+func (w *writer) entry(e Entry) *writer {
+	w.text("log", e.Log.String()).uint("index", e.Index).text("room", e.Room.String())
+	w.uint("roomIndex", e.RoomIndex).text("roomPrev", e.RoomPrev.String()).text("message", e.Message.String())
+	w.text("author", e.Author.String()).raw("vouch", strconv.Itoa(int(e.Vouch)))
+	return w.text("evidence", e.Evidence.String()).uint("receivedAt", e.ReceivedAt)
 }
 
 func (w *writer) batch(rc *Receipt) {
