@@ -34,8 +34,8 @@ type Store interface {
 	Tail(context.Context) (proofs.Tail, error)
 	// Room returns where a room ends.
 	Room(context.Context, proofs.Hash) (proofs.RoomTail, error)
-	// Find returns the entry of a message id, or an error that wraps proofs.ErrNotFound.
-	Find(context.Context, proofs.Hash) (proofs.Accepted, error)
+	// Known returns the entries of those message ids that the store holds.
+	Known(context.Context, []proofs.Hash) (map[proofs.Hash]proofs.Accepted, error)
 	// Read returns n entries from index first, in order, or an error.
 	Read(ctx context.Context, first, n uint64) ([]proofs.Accepted, error)
 	// Append stores entries that follow the tail, all or none. When it returns nil they are on stable

@@ -101,12 +101,12 @@ func (b *Batcher) commitSome(ctx context.Context, group []*request) (int, error)
 	if tail.Next == tail.Sealed {
 		tail.OpenedAt, tail.NotBefore = uint64(now.UnixMilli()), b.cfg.NotBefore()
 	}
-	n, size := 0, int64(0)
-	for _, r := range group {
-		if n > 0 && size+r.size > maxGroupBytes {
-			break
-		}
-		n, size = n+1, size+r.size
+	n := fitting(group)
+	known, err := b.known(ctx, group[:n])
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range group[:n] {
 		for i := range r.entries {
 			if r.results[i].Err != nil {
 				continue
@@ -116,13 +116,9 @@ func (b *Batcher) commitSome(ctx context.Context, group []*request) (int, error)
 				again = append(again, placed{r, i})
 				continue
 			}
-			known, err := b.cfg.Store.Find(ctx, id)
-			if err == nil {
-				r.results[i] = Result{ID: id, Accepted: known, Replayed: true}
+			if a, ok := known[id]; ok {
+				r.results[i] = Result{ID: id, Accepted: a, Replayed: true}
 				continue
-			}
-			if !errors.Is(err, proofs.ErrNotFound) {
-				return 0, fmt.Errorf("look for message %s: %w", id, err)
 			}
 			if err := b.place(ctx, &r.entries[i], &tail, rooms, now); err != nil {
 				return 0, err
@@ -153,6 +149,32 @@ func (b *Batcher) commitSome(ctx context.Context, group []*request) (int, error)
 		close(r.done)
 	}
 	return n, nil
+}
+
+// fitting returns how many requests go into one Append, at least one.
+func fitting(group []*request) int {
+	n, size := 1, group[0].size
+	for n < len(group) && size+group[n].size <= maxGroupBytes {
+		n, size = n+1, size+group[n].size
+	}
+	return n
+}
+
+// known returns what the store holds already of the messages of the requests.
+func (b *Batcher) known(ctx context.Context, group []*request) (map[proofs.Hash]proofs.Accepted, error) {
+	var ids []proofs.Hash
+	for _, r := range group {
+		for i := range r.results {
+			if r.results[i].Err == nil {
+				ids = append(ids, r.results[i].ID)
+			}
+		}
+	}
+	known, err := b.cfg.Store.Known(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look for %d messages: %w", len(ids), err)
+	}
+	return known, nil
 }
 
 func refuse(places, again []placed, err error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Header is what a verifier reads from a block's header.
@@ -53,16 +54,16 @@ func ParseHeader(raw []byte) (Header, error) {
 func VerifyTrie(root Hash, key []byte, nodes [][]byte) ([]byte, error) {
 	path := nibbles(key)
 	var node []byte // the embedded node to read next, nil when the next is asked for by hash
-	want := root
+	want, top := root, true
 	for {
 		if node == nil {
-			if len(nodes) == 0 || Keccak(nodes[0]) != want {
+			if len(nodes) == 0 || Keccak(nodes[0]) != want || len(nodes[0]) < 32 && !top {
 				return nil, ErrProof
 			}
-			node, nodes = nodes[0], nodes[1:]
+			node, nodes, top = nodes[0], nodes[1:], false
 		}
 		items, err := splitRLPList(node, 17)
-		if err != nil {
+		if err != nil || len(items) == 17 && slices.ContainsFunc(items[:16], badChild) {
 			return nil, ErrProof
 		}
 		var next rlpItem
@@ -92,6 +93,14 @@ func VerifyTrie(root Hash, key []byte, nodes [][]byte) ([]byte, error) {
 			return nil, ErrProof
 		}
 	}
+}
+
+// badChild reports whether a branch's child is neither absent, a hash, nor an embedded node.
+func badChild(c rlpItem) bool {
+	if c.list {
+		return len(c.raw) >= 32
+	}
+	return len(c.content) != 0 && len(c.content) != 32
 }
 
 func lastValue(item rlpItem, unused [][]byte) ([]byte, error) {

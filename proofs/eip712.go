@@ -58,14 +58,17 @@ func (d Domain) digest(structHash Hash) Hash {
 
 // MessageID returns the message id: the EIP-712 digest of m in the domain d.
 func (d Domain) MessageID(m *Message) Hash {
-	attachments := make([]byte, 0, 32*len(m.Attachments))
-	for _, a := range m.Attachments {
-		h := Keccak([]byte(a))
-		attachments = append(attachments, h[:]...)
+	attachments := emptyHash
+	if len(m.Attachments) > 0 {
+		var each words
+		for _, a := range m.Attachments {
+			each.text(a)
+		}
+		attachments = Keccak(each.b)
 	}
 	w := words{make([]byte, 0, 14*32)}
 	w.hash(messageTypeHash).hash(m.Log).text(string(m.Room)).text(string(m.Author)).uint(m.SentAt)
-	w.text(m.Kind).text(m.Body).hash(Keccak(attachments)).text(m.Source)
+	w.text(m.Kind).text(m.Body).hash(attachments).text(m.Source)
 	w.hash(m.ReplyTo).hash(m.Replaces).hash(m.Seen).hash(m.NotBefore).hash(m.Salt)
 	return d.digest(Keccak(w.b))
 }
@@ -75,7 +78,7 @@ type words struct{ b []byte }
 
 func (w *words) hash(h Hash) *words { w.b = append(w.b, h[:]...); return w }
 
-func (w *words) text(s string) *words { return w.hash(Keccak([]byte(s))) }
+func (w *words) text(s string) *words { return w.hash(keccakText(s)) }
 
 func (w *words) uint(v uint64) *words {
 	w.b = append(w.b, make([]byte, 24)...)

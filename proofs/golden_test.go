@@ -181,7 +181,9 @@ func goldenMessages() []proofs.Message {
 	base := proofs.Message{Log: goldenChain.Log, Room: "arb/governance", SentAt: 1_795_254_630_000, Kind: "text/plain"}
 	with := func(f func(*proofs.Message)) proofs.Message { m := base; f(&m); return m }
 	messages := []proofs.Message{
-		with(func(m *proofs.Message) { m.Author, m.Body = alice, "I will vote FOR 12 if the audit lands before Friday." }),
+		with(func(m *proofs.Message) {
+			m.Author, m.Body = alice, "I will vote FOR 12 if the audit lands before Friday."
+		}),
 		with(func(m *proofs.Message) { m.Author, m.Body = bob, "" }),
 		with(func(m *proofs.Message) {
 			m.Author, m.Body = alice, "quotes \" \\ / and controls \x00\x1f\t\n\r and \u2028 \u202eRTL\u202c e\u0301 \u00e9 \U0001F44D\U0001F3FD"

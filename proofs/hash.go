@@ -64,17 +64,52 @@ func parseHex(dst []byte, s string) error {
 	return err
 }
 
-// keccaks holds keccak states: making one costs as much as hashing 100 bytes.
-var keccaks = sync.Pool{New: func() any { return sha3.NewLegacyKeccak256() }}
+// hasher is a keccak state with room for its input and output: copying the input spares an
+// allocation for every part that would otherwise escape through the interface.
+type hasher struct {
+	state interface {
+		hash.Hash
+		io.Reader
+	}
+	in  []byte
+	out Hash
+}
+
+var hashers = sync.Pool{New: func() any {
+	return &hasher{state: sha3.NewLegacyKeccak256().(interface {
+		hash.Hash
+		io.Reader
+	})}
+}}
+
+// sum returns the keccak256 of h.in and gives the hasher back.
+func (h *hasher) sum() Hash {
+	h.state.Reset()
+	h.state.Write(h.in)
+	h.state.Read(h.out[:]) // squeezes without copying the state; never fails
+	out := h.out
+	hashers.Put(h)
+	return out
+}
 
 // Keccak returns the keccak256 of the parts joined.
-func Keccak(parts ...[]byte) (h Hash) {
-	k := keccaks.Get().(hash.Hash)
-	k.Reset()
+func Keccak(parts ...[]byte) Hash {
+	h := hashers.Get().(*hasher)
+	h.in = h.in[:0]
 	for _, p := range parts {
-		k.Write(p)
+		h.in = append(h.in, p...)
 	}
-	k.(io.Reader).Read(h[:]) // squeezes without copying the state; never fails
-	keccaks.Put(k)
-	return h
+	return h.sum()
 }
+
+// keccakText returns the keccak256 of the text.
+func keccakText(s string) Hash {
+	if s == "" {
+		return emptyHash
+	}
+	h := hashers.Get().(*hasher)
+	h.in = append(h.in[:0], s...)
+	return h.sum()
+}
+
+var emptyHash = Keccak()

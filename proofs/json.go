@@ -31,10 +31,13 @@ type parser struct {
 	depth int
 }
 
-// parseJSON reads one strict JSON value; at most one newline may follow it.
+// parseJSON reads one strict JSON object, from the first byte on; at most one newline may follow it.
 func parseJSON(b []byte) (value, error) {
 	if !utf8.Valid(b) {
 		return nil, errors.New("invalid UTF-8")
+	}
+	if len(b) == 0 || b[0] != '{' {
+		return nil, errors.New("want an object from the first byte on")
 	}
 	p := &parser{b: b}
 	v, err := p.value()
@@ -71,14 +74,15 @@ func (p *parser) take(c byte) error {
 }
 
 func (p *parser) value() (value, error) {
-	if p.depth++; p.depth > maxDepth {
-		return nil, fmt.Errorf("nested over %d deep", maxDepth)
-	}
-	defer func() { p.depth-- }()
 	switch c := p.next(); c {
-	case '{':
-		return p.object()
-	case '[':
+	case '{', '[':
+		if p.depth++; p.depth > maxDepth {
+			return nil, fmt.Errorf("nested over %d deep", maxDepth)
+		}
+		defer func() { p.depth-- }()
+		if c == '{' {
+			return p.object()
+		}
 		return p.array()
 	case '"':
 		return p.string()

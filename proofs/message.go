@@ -41,7 +41,7 @@ func ParseRoom(s string) (Room, error) {
 }
 
 // Tag returns the room's tag, keccak256 of its name.
-func (r Room) Tag() Hash { return Keccak([]byte(r)) }
+func (r Room) Tag() Hash { return keccakText(string(r)) }
 
 // Author is who a message says it is from: a wallet as 0x and 40 lower-case hex digits, or a URI.
 type Author string
@@ -166,7 +166,7 @@ func CheckCID(s string) error {
 	var field [3]uint64 // codec, hash function, digest length
 	for i := range field {
 		v, n := binary.Uvarint(raw)
-		if n <= 0 || n > 1 && raw[n-1] == 0 {
+		if n <= 0 || n > 9 || n > 1 && raw[n-1] == 0 {
 			return bad
 		}
 		field[i], raw = v, raw[n:]

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -218,6 +219,9 @@ func readEntry(o, parent *reader) Entry {
 		Message: o.hash("message"), Author: o.hash("author"), Vouch: Vouch(o.small("vouch", 255)),
 		Evidence: o.hash("evidence"), ReceivedAt: o.uint("receivedAt", math.MaxUint64),
 	}
+	if o.err == nil && (e.Vouch < VouchAuthor || e.Vouch > VouchNobody) {
+		o.fail("vouch", "want a class from 1 to 6, got %d", e.Vouch)
+	}
 	parent.sub(o)
 	return e
 }
@@ -251,8 +255,9 @@ func readAnchor(o, parent *reader, level Level) *Anchor {
 		for _, v := range o.array("proof", maxProofNodes) {
 			a.Proof = append(a.Proof, o.base64("proof", v, maxNode))
 		}
-		if o.err == nil && (len(a.Header) == 0 || len(a.Proof) == 0) {
-			o.fail("proof", "header and proof must not be empty")
+		empty := func(b []byte) bool { return len(b) == 0 }
+		if o.err == nil && (empty(a.Header) || len(a.Proof) == 0 || slices.ContainsFunc(a.Proof, empty)) {
+			o.fail("proof", "header, proof and its nodes must not be empty")
 		}
 	}
 	parent.sub(o)

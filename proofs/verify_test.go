@@ -111,6 +111,10 @@ func goldenCases(w *world) []goldenCase {
 		full("undisclosed", edited(0, func(rc *proofs.Receipt) { rc.Message, rc.Evidence = nil, nil }), "VALID", "V2=skip", "V3=skip"),
 		full("no-promise", edited(0, func(rc *proofs.Receipt) { rc.Promise = nil }), "VALID", "V12=skip"),
 		full("no-hints", edited(0, func(rc *proofs.Receipt) { rc.Hints = nil }), "VALID"),
+		full("deepest-hints", func(t *testing.T, w *world) []byte {
+			deep := strings.Repeat("[", 30) + "1" + strings.Repeat("]", 30)
+			return bytes.Replace(finalized(0)(t, w), []byte(`"anything"`), []byte(deep), 1)
+		}, "VALID"),
 		full("promised", func(t *testing.T, w *world) []byte { return w.receipt(t, 0, proofs.Promised).Format() }, "NOT FINAL",
 			"V5=skip", "V7=skip", "V8=skip", "V10=unknown"),
 		full("included", func(t *testing.T, w *world) []byte { return w.receipt(t, 0, proofs.Included).Format() }, "NOT FINAL",
@@ -125,6 +129,18 @@ func goldenCases(w *world) []goldenCase {
 		same("other-room", func(c *goldenCase) { c.ExpectRoom = "arb" }, "MISMATCH"),
 		without(full("undisclosed-expected", nil, "UNDETERMINED", "V2=skip", "V3=skip"), func(c *goldenCase) {
 			c.File, c.ExpectAuthor = "undisclosed.receipt.json", alice
+		}),
+		without(full("undisclosed-room", nil, "VALID", "V2=skip", "V3=skip"), func(c *goldenCase) {
+			c.File, c.ExpectRoom = "undisclosed.receipt.json", "arb/governance"
+		}),
+		without(full("undisclosed-other-room", nil, "MISMATCH", "V2=skip", "V3=skip"), func(c *goldenCase) {
+			c.File, c.ExpectRoom = "undisclosed.receipt.json", "arb"
+		}),
+		without(full("nobody-vouches", nil, "UNDETERMINED"), func(c *goldenCase) {
+			c.File, c.ExpectAuthor = "none.receipt.json", "zoom:Dan | Treasury \U0001F525"
+		}),
+		without(full("nobody-and-another", nil, "MISMATCH"), func(c *goldenCase) {
+			c.File, c.ExpectAuthor = "none.receipt.json", "zoom:Dan"
 		}),
 		full("late", edited(0, func(rc *proofs.Receipt) {
 			p := rc.Promise
@@ -176,30 +192,30 @@ func forgeries(full func(string, func(*testing.T, *world) []byte, string, ...str
 		full("surplus-sibling", edited(0, func(rc *proofs.Receipt) { rc.Inclusion = append(rc.Inclusion, proofs.Hash{}) }), "INVALID", "V5=fail"),
 		full("missing-sibling", edited(0, func(rc *proofs.Receipt) { rc.Inclusion = rc.Inclusion[:2] }), "INVALID", "V5=fail"),
 		full("room-order", edited(0, func(rc *proofs.Receipt) { rc.Entry.RoomIndex = 1 }), "INVALID", "V5=fail", "V6=fail", "V12=fail"),
-		full("root", edited(0, func(rc *proofs.Receipt) { rc.Batch.Root[0] ^= 1 }), "INVALID", "V5=fail", "V7=fail", "V12=pass"),
-		full("size", edited(0, func(rc *proofs.Receipt) { rc.Batch.Size++ }), "INVALID", "V7=fail"),
-		full("number", edited(0, func(rc *proofs.Receipt) { rc.Batch.Number++ }), "INVALID", "V7=fail"),
-		full("cid", edited(0, func(rc *proofs.Receipt) { rc.Batch.CID[0] ^= 1 }), "INVALID", "V7=fail"),
-		full("time", edited(0, func(rc *proofs.Receipt) { rc.Batch.Time-- }), "INVALID", "V7=fail"),
-		full("block-number", edited(0, func(rc *proofs.Receipt) { rc.Anchor.Block.Number++ }), "INVALID", "V7=fail"),
-		full("tx-index", edited(0, func(rc *proofs.Receipt) { rc.Anchor.TxIndex-- }), "INVALID", "V7=fail"),
-		full("log-index", edited(0, func(rc *proofs.Receipt) { rc.Anchor.LogIndex = 0 }), "INVALID", "V7=fail"),
-		full("log-index-outside", edited(0, func(rc *proofs.Receipt) { rc.Anchor.LogIndex = 2 }), "INVALID", "V7=fail"),
+		full("root", edited(0, func(rc *proofs.Receipt) { rc.Batch.Root[0] ^= 1 }), "INVALID", "V5=fail", "V7=fail", "V12=unknown"),
+		full("size", edited(0, func(rc *proofs.Receipt) { rc.Batch.Size++ }), "INVALID", "V7=fail", "V12=unknown"),
+		full("number", edited(0, func(rc *proofs.Receipt) { rc.Batch.Number++ }), "INVALID", "V7=fail", "V12=unknown"),
+		full("cid", edited(0, func(rc *proofs.Receipt) { rc.Batch.CID[0] ^= 1 }), "INVALID", "V7=fail", "V12=unknown"),
+		full("time", edited(0, func(rc *proofs.Receipt) { rc.Batch.Time-- }), "INVALID", "V7=fail", "V12=unknown"),
+		full("block-number", edited(0, func(rc *proofs.Receipt) { rc.Anchor.Block.Number++ }), "INVALID", "V7=fail", "V12=unknown"),
+		full("tx-index", edited(0, func(rc *proofs.Receipt) { rc.Anchor.TxIndex-- }), "INVALID", "V7=fail", "V12=unknown"),
+		full("log-index", edited(0, func(rc *proofs.Receipt) { rc.Anchor.LogIndex = 0 }), "INVALID", "V7=fail", "V12=unknown"),
+		full("log-index-outside", edited(0, func(rc *proofs.Receipt) { rc.Anchor.LogIndex = 2 }), "INVALID", "V7=fail", "V12=unknown"),
 		full("surplus-node", edited(0, func(rc *proofs.Receipt) {
 			rc.Anchor.Proof = append(rc.Anchor.Proof[:len(rc.Anchor.Proof):len(rc.Anchor.Proof)], rc.Anchor.Proof[0])
-		}), "INVALID", "V7=fail"),
-		full("missing-node", edited(0, func(rc *proofs.Receipt) { rc.Anchor.Proof = rc.Anchor.Proof[:1] }), "INVALID", "V7=fail"),
+		}), "INVALID", "V7=fail", "V12=unknown"),
+		full("missing-node", edited(0, func(rc *proofs.Receipt) { rc.Anchor.Proof = rc.Anchor.Proof[:1] }), "INVALID", "V7=fail", "V12=unknown"),
 		full("swapped-nodes", edited(0, func(rc *proofs.Receipt) {
 			p := append([][]byte(nil), rc.Anchor.Proof...)
 			p[0], p[1] = p[1], p[0]
 			rc.Anchor.Proof = p
-		}), "INVALID", "V7=fail"),
+		}), "INVALID", "V7=fail", "V12=unknown"),
 		full("promise-deadline", edited(0, func(rc *proofs.Receipt) { rc.Promise.Deadline++ }), "INVALID", "V12=fail"),
 		full("promise-high-s", edited(0, func(rc *proofs.Receipt) { rc.Promise.Signature = twin(rc.Promise.Signature) }), "INVALID", "V12=fail"),
 		full("evidence-v", edited(4, func(rc *proofs.Receipt) { rc.Evidence.Bytes = []byte{1} }), "INVALID", "V3=fail"),
-		own(full("look-alike-contract", moved(3, 1, 0, func(w *world) { w.chain.AnchorLog[0] ^= 1 }), "INVALID", "V7=fail")),
-		own(full("other-log-event", moved(3, 1, 0, func(w *world) { w.chain.Log[0] ^= 1 }), "INVALID", "V7=fail")),
-		own(full("other-batch-event", moved(3, 1, 0, func(w *world) { w.batch.Root[0] ^= 1 }), "INVALID", "V7=fail")),
+		own(full("look-alike-contract", moved(3, 1, 0, func(w *world) { w.chain.AnchorLog[0] ^= 1 }), "INVALID", "V7=fail", "V12=unknown")),
+		own(full("other-log-event", moved(3, 1, 0, func(w *world) { w.chain.Log[0] ^= 1 }), "INVALID", "V7=fail", "V12=unknown")),
+		own(full("other-batch-event", moved(3, 1, 0, func(w *world) { w.batch.Root[0] ^= 1 }), "INVALID", "V7=fail", "V12=unknown")),
 		own(full("one-transaction", moved(1, 0, 0, func(*world) {}), "VALID")),
 		own(full("transaction-127", moved(128, 127, 3, func(*world) {}), "VALID")),
 		own(full("transaction-128", moved(200, 128, 0, func(*world) {}), "VALID")),
@@ -239,6 +255,9 @@ func malformedFiles() []malformedFile {
 	add("short-hex", `"roomPrev": "0x00`, `"roomPrev": "0x`)
 	add("number-as-string", `"vouch": 1`, `"vouch": "1"`)
 	add("string-as-number", `"index": "5"`, `"index": 5`)
+	add("class-0", `"vouch": 1`, `"vouch": 0`)
+	add("class-7", `"vouch": 1`, `"vouch": 7`)
+	add("empty-node", `"proof": [`, `"proof": ["",`)
 	add("leading-zero", `"index": "5"`, `"index": "05"`)
 	add("plus-sign", `"index": "5"`, `"index": "+5"`)
 	add("fraction", `"vouch": 1`, `"vouch": 1.0`)
@@ -269,12 +288,14 @@ func malformedFiles() []malformedFile {
 	}
 	file("empty", func([]byte) []byte { return nil })
 	file("array", func(b []byte) []byte { return append(append([]byte("["), b...), ']') })
+	file("leading-space", func(b []byte) []byte { return append([]byte(" "), b...) })
+	file("trailing-space", func(b []byte) []byte { return append(b, ' ') })
 	file("trailing-brace", func(b []byte) []byte { return append(b, '}') })
 	file("two-newlines", func(b []byte) []byte { return append(b, '\n') })
 	file("byte-order-mark", func(b []byte) []byte { return append([]byte("\ufeff"), b...) })
 	file("cut", func(b []byte) []byte { return b[:len(b)/2] })
-	file("deep-hints", func(b []byte) []byte {
-		deep := strings.Repeat("[", 40) + strings.Repeat("]", 40)
+	file("deep-hints", func(b []byte) []byte { // the file and hints are two of 33
+		deep := strings.Repeat("[", 31) + strings.Repeat("]", 31)
 		return bytes.Replace(b, []byte(`"anything"`), []byte(deep), 1)
 	})
 	return files

@@ -141,7 +141,7 @@ func (db *DB) Append(_ context.Context, t proofs.Tail, entries []proofs.Accepted
 
 // setEntries packs entries into e values and points to them.
 func setEntries(tx *badger.Txn, entries []proofs.Accepted) error {
-	var packed []byte
+	packed := make([]byte, 0, maxPacked+4096)
 	first := entries[0].Entry.Index
 	for i := range entries {
 		a := &entries[i]
@@ -156,7 +156,7 @@ func setEntries(tx *badger.Txn, entries []proofs.Accepted) error {
 			if err := tx.Set(key('e', first), packed); err != nil {
 				return err
 			}
-			packed = nil // the transaction keeps it
+			packed = make([]byte, 0, maxPacked+4096) // the transaction keeps the other
 		}
 	}
 	return nil
@@ -169,18 +169,49 @@ func sourceKey(room proofs.Room, source string) []byte {
 // Find returns the entry of a message id, or an error that wraps proofs.ErrNotFound.
 func (db *DB) Find(_ context.Context, id proofs.Hash) (a proofs.Accepted, err error) {
 	err = db.badger.View(func(tx *badger.Txn) error {
-		b, err := get(tx, hashKey('i', id))
-		if err != nil {
-			return err
-		}
-		at, err := numbers(b, 2)
-		if err != nil {
-			return err
-		}
-		a, err = findAt(tx, at[0], at[1])
+		a, err = find(tx, id)
 		return err
 	})
 	return a, wrap(err, "find message %s", id)
+}
+
+// Known returns the entries of those message ids that the store holds.
+func (db *DB) Known(_ context.Context, ids []proofs.Hash) (map[proofs.Hash]proofs.Accepted, error) {
+	known := map[proofs.Hash]proofs.Accepted{}
+	err := db.badger.View(func(tx *badger.Txn) error {
+		for _, id := range ids {
+			a, err := find(tx, id)
+			if errors.Is(err, proofs.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			known[id] = a
+		}
+		return nil
+	})
+	return known, wrap(err, "find %d messages", len(ids))
+}
+
+// find returns the entry of a message id, or an error that wraps proofs.ErrNotFound.
+func find(tx *badger.Txn, id proofs.Hash) (a proofs.Accepted, err error) {
+	item, err := tx.Get(hashKey('i', id))
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return a, proofs.ErrNotFound
+	}
+	if err != nil {
+		return a, err
+	}
+	b, err := item.ValueCopy(nil)
+	if err != nil {
+		return a, err
+	}
+	at, err := numbers(b, 2)
+	if err != nil {
+		return a, err
+	}
+	return findAt(tx, at[0], at[1])
 }
 
 // findAt returns the entry at index, which stands in the e value that begins at first.

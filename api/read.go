@@ -1,0 +1,222 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hansard-dao/hansard/batcher"
+	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/receipts"
+)
+
+func (s *server) info(w http.ResponseWriter, _ *http.Request) error {
+	return write(w, http.StatusOK, newInfo(&s.cfg))
+}
+
+// id reads the message id of the path.
+func id(r *http.Request) (proofs.Hash, error) {
+	h, err := proofs.ParseHash(r.PathValue("id"))
+	if err != nil {
+		return h, refuse(batcher.Malformed, "message id: %v", err)
+	}
+	return h, nil
+}
+
+func noMessage(err error, id proofs.Hash) error {
+	return missing(err, "this log has no message %s; check the id, or submit the message", id)
+}
+
+func (s *server) message(w http.ResponseWriter, r *http.Request) error {
+	id, err := id(r)
+	if err != nil {
+		return err
+	}
+	st, err := s.cfg.Issuer.Status(r.Context(), id)
+	if err != nil {
+		return noMessage(err, id)
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	return write(w, http.StatusOK, newMessage(&st))
+}
+
+func (s *server) status(w http.ResponseWriter, r *http.Request) error {
+	id, err := id(r)
+	if err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	wait, until := time.Duration(0), proofs.StateFinalized
+	if v := q.Get("wait"); v != "" {
+		if wait, err = time.ParseDuration(v); err != nil || wait < 0 {
+			return refuse(batcher.Malformed, "wait: want a time such as 30s, at most %s, got %.20q", MaxWait, v)
+		}
+	}
+	if v := q.Get("until"); v != "" {
+		if until, err = proofs.ParseState(v); err != nil {
+			return refuse(batcher.Malformed, "until: %v", err)
+		}
+	}
+	st, err := s.await(w, r, id, until, min(wait, MaxWait))
+	if err != nil {
+		return noMessage(err, id)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return write(w, http.StatusOK, newStatus(&st))
+}
+
+// await returns the message's status once its state is until or later, or after the wait.
+func (s *server) await(w http.ResponseWriter, r *http.Request, id proofs.Hash, until proofs.State, wait time.Duration) (receipts.Status, error) {
+	ctx := r.Context()
+	if wait > 0 {
+		// The server's own read timeout would end the request's context in the middle of the wait: net/http
+		// reads ahead to notice that the client went away.
+		c := http.NewResponseController(w)
+		deadline := time.Now().Add(wait + slack)
+		if err := c.SetReadDeadline(deadline); err != nil {
+			return receipts.Status{}, fmt.Errorf("set read deadline: %w", err)
+		}
+		if err := c.SetWriteDeadline(deadline); err != nil {
+			return receipts.Status{}, fmt.Errorf("set write deadline: %w", err)
+		}
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for last := wait == 0; ; {
+		changed := s.cfg.Changed.Wait()
+		st, err := s.cfg.Issuer.Status(ctx, id)
+		if err != nil || st.State >= until || last {
+			return st, err
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			last = true
+		case <-s.ending:
+			last = true
+		case <-ctx.Done():
+			return st, context.Cause(ctx)
+		}
+	}
+}
+
+func (s *server) receipt(w http.ResponseWriter, r *http.Request) error {
+	id, err := id(r)
+	if err != nil {
+		return err
+	}
+	rc, err := s.cfg.Issuer.Receipt(r.Context(), id)
+	if err != nil {
+		return noMessage(err, id)
+	}
+	b := rc.Format()
+	h := w.Header()
+	h.Set("Content-Type", proofs.MediaType)
+	h.Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(b)))
+	h.Set("Cache-Control", "no-cache")
+	if rc.Level == proofs.Finalized {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+	return nil
+}
+
+// maxSource bounds what one answer about a source holds: at the largest bodies some 30 MiB.
+const maxSource = 128
+
+func (s *server) bySource(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	room, err := proofs.ParseRoom(q.Get("room"))
+	if err != nil {
+		return refuse(batcher.Malformed, "%v", err)
+	}
+	source := q.Get("source")
+	if source == "" || len(source) > proofs.MaxSource {
+		return refuse(batcher.Malformed, "source: want a URI of 1 to %d bytes", proofs.MaxSource)
+	}
+	vouch := uint64(0)
+	if v := q.Get("vouch"); v != "" {
+		if vouch, err = number("vouch", v, uint64(proofs.VouchNobody)); err != nil {
+			return err
+		}
+	}
+	found, err := s.cfg.Store.BySource(r.Context(), room, source, maxSource+1)
+	if err != nil {
+		return err
+	}
+	list := listJSON{Messages: []*messageJSON{}}
+	if len(found) > maxSource {
+		list.More, found = true, found[1:]
+	}
+	for _, a := range found {
+		if vouch != 0 && a.Entry.Vouch != proofs.Vouch(vouch) {
+			continue
+		}
+		st, err := s.cfg.Issuer.Status(r.Context(), a.Entry.Message)
+		if err != nil {
+			return err
+		}
+		list.Messages = append(list.Messages, newMessage(&st))
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return write(w, http.StatusOK, list)
+}
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+func (s *server) batches(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	from, limit := uint64(0), uint64(defaultLimit)
+	var err error
+	if v := q.Get("from"); v != "" {
+		if from, err = number("from", v, proofs.MaxBatch); err != nil {
+			return err
+		}
+	}
+	if v := q.Get("limit"); v != "" {
+		if limit, err = number("limit", v, maxLimit); err != nil {
+			return err
+		}
+	}
+	sealed, err := s.cfg.Store.Batches(r.Context(), from, int(limit))
+	if err != nil {
+		return err
+	}
+	list := make([]batchJSON, len(sealed))
+	for i := range sealed {
+		list[i] = *newBatch(&sealed[i])
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	return write(w, http.StatusOK, struct {
+		Batches []batchJSON `json:"batches"`
+	}{list})
+}
+
+func (s *server) batch(w http.ResponseWriter, r *http.Request) error {
+	n, err := number("batch number", r.PathValue("number"), proofs.MaxBatch)
+	if err != nil {
+		return err
+	}
+	sealed, err := s.cfg.Store.Batch(r.Context(), n)
+	if err != nil {
+		return missing(err, "there is no batch %d yet; GET /v1/batches lists those that there are", n)
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	return write(w, http.StatusOK, newBatch(&sealed))
+}
+
+// number reads a decimal number without leading zeros.
+func number(name, text string, limit uint64) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n > limit || strconv.FormatUint(n, 10) != text {
+		return 0, refuse(batcher.Malformed, "%s: want a decimal number of at most %d, got %.30q", name, limit, text)
+	}
+	return n, nil
+}

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/receipts"
+)
+
+// Fields are named and written as in a receipt: docs/receipt-v1.md, section 9. Times are
+// milliseconds but for a batch's time and a deadline.
+
+type infoJSON struct {
+	Chain struct {
+		ChainID     uint64         `json:"chainId,string"`
+		AnchorLog   proofs.Address `json:"anchorLog"`
+		PromiseBond proofs.Address `json:"promiseBond"`
+		Log         proofs.Hash    `json:"log"`
+	} `json:"chain"`
+	PromiseKeys []proofs.Address `json:"promiseKeys"`
+	Limits      limitsJSON       `json:"limits"`
+	Batch       struct {
+		MaxMessages uint64 `json:"maxMessages,string"`
+		MaxAge      uint64 `json:"maxAge,string"` // ms
+	} `json:"batch"`
+	Version string `json:"version"`
+}
+
+type limitsJSON struct {
+	BodyBytes     int `json:"bodyBytes"`
+	EvidenceBytes int `json:"evidenceBytes"`
+	SourceBytes   int `json:"sourceBytes"`
+	Attachments   int `json:"attachments"`
+	RequestBytes  int `json:"requestBytes"`
+	Many          int `json:"many"` // messages of one request to messages:batch
+	ManyBytes     int `json:"manyBytes"`
+	WaitSeconds   int `json:"waitSeconds"`
+}
+
+func newInfo(c *Config) *infoJSON {
+	i := &infoJSON{PromiseKeys: c.PromiseKeys, Version: c.Version, Limits: limitsJSON{
+		BodyBytes: proofs.MaxBody, EvidenceBytes: proofs.MaxEvidence, SourceBytes: proofs.MaxSource,
+		Attachments: proofs.MaxAttachments, RequestBytes: proofs.MaxSubmission,
+		Many: MaxMany, ManyBytes: MaxManyBytes, WaitSeconds: int(MaxWait.Seconds()),
+	}}
+	i.Chain.ChainID, i.Chain.AnchorLog = c.Chain.ChainID, c.Chain.AnchorLog
+	i.Chain.PromiseBond, i.Chain.Log = c.Chain.PromiseBond, c.Chain.Log
+	i.Batch.MaxMessages, i.Batch.MaxAge = c.MaxMessages, uint64(c.MaxAge.Milliseconds())
+	return i
+}
+
+type linksJSON struct {
+	Receipt string `json:"receipt"`
+	Status  string `json:"status"`
+}
+
+func newLinks(id proofs.Hash) linksJSON {
+	at := "/v1/messages/" + id.String()
+	return linksJSON{at + "/receipt", at + "/status"}
+}
+
+type promiseJSON struct {
+	Deadline    uint64           `json:"deadline,string"`
+	Beneficiary proofs.Address   `json:"beneficiary"`
+	Signature   proofs.Signature `json:"signature"`
+}
+
+// acceptedJSON holds the entry because a promise is about its leaf: with both the author needs nobody
+// to show that it was given.
+type acceptedJSON struct {
+	ID        proofs.Hash  `json:"id"`
+	State     string       `json:"state"`
+	Index     uint64       `json:"index,string"`
+	RoomIndex uint64       `json:"roomIndex,string"`
+	Entry     proofs.Entry `json:"entry"`
+	Promise   promiseJSON  `json:"promise"`
+	Links     linksJSON    `json:"links"`
+}
+
+func newAccepted(state proofs.State, e *proofs.Entry, p *proofs.Promise) *acceptedJSON {
+	return &acceptedJSON{
+		ID: e.Message, State: state.String(), Index: e.Index, RoomIndex: e.RoomIndex, Entry: *e,
+		Promise: promiseJSON{p.Deadline, p.Beneficiary, p.Signature}, Links: newLinks(e.Message),
+	}
+}
+
+type statusJSON struct {
+	ID       proofs.Hash  `json:"id"`
+	State    string       `json:"state"`
+	Entry    proofs.Entry `json:"entry"`
+	Deadline uint64       `json:"deadline,string"`
+	Batch    *batchJSON   `json:"batch,omitempty"` // from batched on
+	Links    linksJSON    `json:"links"`
+}
+
+func newStatus(st *receipts.Status) *statusJSON {
+	e := st.Accepted.Entry
+	s := &statusJSON{ID: e.Message, State: st.State.String(), Entry: e, Deadline: st.Accepted.Deadline, Links: newLinks(e.Message)}
+	if st.Batch != nil {
+		s.Batch = newBatch(st.Batch)
+	}
+	return s
+}
+
+type authorshipJSON struct {
+	Scheme   string `json:"scheme"`
+	Evidence []byte `json:"evidence"`
+}
+
+// messageJSON has null for message and authorship where they are not disclosed.
+type messageJSON struct {
+	*statusJSON
+	Message    *proofs.Message `json:"message"`
+	Authorship *authorshipJSON `json:"authorship"`
+}
+
+func newMessage(st *receipts.Status) *messageJSON {
+	m := &messageJSON{statusJSON: newStatus(st), Message: st.Accepted.Message}
+	if m.Message != nil {
+		e := st.Accepted.Evidence
+		m.Authorship = &authorshipJSON{e.Scheme, append([]byte{}, e.Bytes...)}
+	}
+	return m
+}
+
+// listJSON is in the order of the log. More says that there are older ones, which were not looked at.
+type listJSON struct {
+	Messages []*messageJSON `json:"messages"`
+	More     bool           `json:"more"`
+}
+
+// batchJSON leaves out what the batch does not have yet.
+type batchJSON struct {
+	Number      uint64       `json:"number,string"`
+	State       string       `json:"state"`
+	Root        proofs.Hash  `json:"root"`
+	First       uint64       `json:"first,string"`
+	Size        uint64       `json:"size,string"`
+	OpenedAt    uint64       `json:"openedAt,string"`
+	SealedAt    uint64       `json:"sealedAt,string"`
+	NotBefore   proofs.Hash  `json:"notBefore"`
+	CID         string       `json:"cid,omitempty"`         // once the payload is pinned
+	Time        uint64       `json:"time,string,omitempty"` // this and the rest from included on
+	Tx          *proofs.Hash `json:"tx,omitempty"`
+	BlockNumber *uint64      `json:"blockNumber,string,omitempty"`
+	BlockHash   *proofs.Hash `json:"blockHash,omitempty"`
+}
+
+func newBatch(s *proofs.Sealed) *batchJSON {
+	b := &batchJSON{
+		Number: s.Number, State: s.State.String(), Root: s.Root, First: s.First, Size: s.Size,
+		OpenedAt: s.OpenedAt, SealedAt: s.SealedAt, NotBefore: s.NotBefore, Time: s.Time,
+	}
+	if !s.CID.IsZero() {
+		b.CID = proofs.FormatCID(s.CID)
+	}
+	if a := s.Anchor; a != nil {
+		b.Tx, b.BlockNumber, b.BlockHash = &s.Tx, &a.Block.Number, &a.Block.Hash
+	}
+	return b
+}

@@ -1,0 +1,254 @@
+package client
+
+import (
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+// Info is what a service says about itself.
+type Info struct {
+	Chain       proofs.Chain
+	PromiseKeys []proofs.Address
+	MaxMessages uint64        // of a batch
+	MaxAge      time.Duration // of a pool before it is sealed
+	Version     string
+}
+
+// Trust returns a trust file that takes the service's word for its own log and keys. A receipt that
+// verifies against it proves no more than that the service agrees with itself: to rely on a receipt, get
+// the trust file from somebody else.
+func (i *Info) Trust(name string) *proofs.Trust {
+	return &proofs.Trust{Logs: []proofs.TrustedLog{{Name: name, Chain: i.Chain, PromiseKeys: i.PromiseKeys}}}
+}
+
+// Accepted is a message that the service has taken.
+type Accepted struct {
+	ID       proofs.Hash
+	State    proofs.State
+	Entry    proofs.Entry
+	Promise  proofs.Promise // about the entry's leaf; its signature is not checked
+	Replayed bool           // it had been taken before: this is the same promise
+}
+
+// Status is how far a message has come.
+type Status struct {
+	ID       proofs.Hash
+	State    proofs.State
+	Entry    proofs.Entry
+	Deadline uint64 // promised, in seconds since 1970 UTC
+	Batch    *Batch // nil while the entry is in the pool
+}
+
+// Message is a message with how far it has come. Message and Evidence are nil where they are not disclosed.
+type Message struct {
+	Status
+	Message  *proofs.Message
+	Evidence *proofs.Evidence
+}
+
+// Batch is a batch with how far it has come.
+type Batch struct {
+	proofs.Batch // Time is 0 below included, CID zero until the payload is pinned
+	State        proofs.State
+	OpenedAt     uint64 // ms since 1970 UTC
+	SealedAt     uint64 // ms since 1970 UTC
+	NotBefore    proofs.Hash
+	Tx           proofs.Hash     // of the anchoring transaction; zero below included
+	Block        proofs.BlockRef // in which it stands; zero below included
+}
+
+type infoJSON struct {
+	Chain struct {
+		ChainID     uint64 `json:",string"`
+		AnchorLog   proofs.Address
+		PromiseBond proofs.Address
+		Log         proofs.Hash
+	}
+	PromiseKeys []proofs.Address
+	Batch       struct {
+		MaxMessages uint64 `json:",string"`
+		MaxAge      uint64 `json:",string"`
+	}
+	Version string
+}
+
+func (w *infoJSON) info() *Info {
+	c := w.Chain
+	return &Info{
+		Chain:       proofs.Chain{ChainID: c.ChainID, AnchorLog: c.AnchorLog, PromiseBond: c.PromiseBond, Log: c.Log},
+		PromiseKeys: w.PromiseKeys, MaxMessages: w.Batch.MaxMessages,
+		MaxAge: time.Duration(w.Batch.MaxAge) * time.Millisecond, Version: w.Version,
+	}
+}
+
+type acceptedJSON struct {
+	ID      proofs.Hash
+	State   string
+	Entry   proofs.Entry
+	Promise struct {
+		Deadline    uint64 `json:",string"`
+		Beneficiary proofs.Address
+		Signature   proofs.Signature
+	}
+}
+
+var errOther = errors.New("the answer is about another message than was sent")
+
+// accepted checks that the answer is about the message that was sent.
+func (w *acceptedJSON) accepted(s *proofs.Submission, replayed bool) (*Accepted, error) {
+	state, err := proofs.ParseState(w.State)
+	if err != nil {
+		return nil, fmt.Errorf("answer of the service: %w", err)
+	}
+	m, e := &s.Message, &w.Entry
+	if e.Message != w.ID || e.Log != m.Log || e.Room != m.Room.Tag() || e.Author != m.Author.Commit(m.Salt) {
+		return nil, errOther
+	}
+	if d := s.Domain; d != nil {
+		c := proofs.Chain{ChainID: d.ChainID, AnchorLog: d.VerifyingContract}
+		if w.ID != c.MessageDomain().MessageID(m) {
+			return nil, errOther
+		}
+	}
+	p := proofs.Promise{
+		Log: e.Log, Index: e.Index, Leaf: e.Leaf(), Deadline: w.Promise.Deadline,
+		Beneficiary: w.Promise.Beneficiary, Signature: w.Promise.Signature,
+	}
+	return &Accepted{ID: w.ID, State: state, Entry: *e, Promise: p, Replayed: replayed}, nil
+}
+
+type answerJSON struct {
+	Status   int
+	Accepted *acceptedJSON
+	Error    *errorJSON
+}
+
+func (w *answerJSON) answer(s *proofs.Submission) (a Answer) {
+	switch {
+	case w.Error != nil:
+		a.Err = w.Error.error(w.Status)
+	case w.Accepted != nil:
+		a.Accepted, a.Err = w.Accepted.accepted(s, w.Status == http.StatusOK)
+	default:
+		a.Err = errors.New("answer of the service: neither accepted nor an error")
+	}
+	return a
+}
+
+type statusJSON struct {
+	ID       proofs.Hash
+	State    string
+	Entry    proofs.Entry
+	Deadline uint64 `json:",string"`
+	Batch    *batchJSON
+}
+
+func (w *statusJSON) status() (*Status, error) {
+	state, err := proofs.ParseState(w.State)
+	if err != nil {
+		return nil, fmt.Errorf("answer of the service: %w", err)
+	}
+	s := &Status{ID: w.ID, State: state, Entry: w.Entry, Deadline: w.Deadline}
+	if w.Batch != nil {
+		if s.Batch, err = w.Batch.batch(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+type messageJSON struct {
+	statusJSON
+	Message    *proofs.Message
+	Authorship *struct {
+		Scheme   string
+		Evidence []byte
+	}
+}
+
+func (w *messageJSON) message() (*Message, error) {
+	s, err := w.status()
+	if err != nil {
+		return nil, err
+	}
+	m := &Message{Status: *s, Message: w.Message}
+	if a := w.Authorship; a != nil {
+		m.Evidence = &proofs.Evidence{Scheme: a.Scheme, Bytes: a.Evidence}
+	}
+	return m, nil
+}
+
+type batchJSON struct {
+	Number      uint64 `json:",string"`
+	State       string
+	Root        proofs.Hash
+	First       uint64 `json:",string"`
+	Size        uint64 `json:",string"`
+	OpenedAt    uint64 `json:",string"`
+	SealedAt    uint64 `json:",string"`
+	NotBefore   proofs.Hash
+	CID         string
+	Time        uint64 `json:",string"`
+	Tx          proofs.Hash
+	BlockNumber uint64 `json:",string"`
+	BlockHash   proofs.Hash
+}
+
+func (w *batchJSON) batch() (*Batch, error) {
+	state, err := proofs.ParseState(w.State)
+	if err != nil {
+		return nil, fmt.Errorf("answer of the service: %w", err)
+	}
+	var cid proofs.Hash
+	if w.CID != "" {
+		if cid, err = parseCID(w.CID); err != nil {
+			return nil, fmt.Errorf("answer of the service: %w", err)
+		}
+	}
+	return &Batch{
+		Batch: proofs.Batch{Number: w.Number, Root: w.Root, First: w.First, Size: w.Size, Time: w.Time, CID: cid},
+		State: state, OpenedAt: w.OpenedAt, SealedAt: w.SealedAt, NotBefore: w.NotBefore,
+		Tx: w.Tx, Block: proofs.BlockRef{Number: w.BlockNumber, Hash: w.BlockHash},
+	}, nil
+}
+
+// parseCID reads what proofs.FormatCID writes, and nothing else.
+func parseCID(s string) (digest proofs.Hash, err error) {
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(strings.TrimPrefix(s, "b")))
+	if err == nil && len(raw) == 36 {
+		digest = proofs.Hash(raw[4:])
+	}
+	if err != nil || proofs.FormatCID(digest) != s {
+		return proofs.Hash{}, fmt.Errorf("cid: want a CIDv1 of dag-cbor and SHA-256, got %.80q", s)
+	}
+	return digest, nil
+}
+
+type errorJSON struct {
+	Code       string
+	Detail     string
+	Retryable  bool
+	RetryAfter int // seconds
+	RequestID  string
+}
+
+func (w *errorJSON) error(status int) *Error {
+	return &Error{status, w.Code, w.Detail, w.Retryable, time.Duration(w.RetryAfter) * time.Second, w.RequestID}
+}
+
+// newError reads the body of an answer that is no success. What stands between may answer in our place.
+func newError(status int, body []byte) *Error {
+	var w errorJSON
+	if err := json.Unmarshal(body, &w); err != nil || w.Code == "" {
+		return &Error{Status: status, Retryable: status >= 500,
+			Detail: fmt.Sprintf("%d %s, and not from a Hansard service; check the address", status, http.StatusText(status))}
+	}
+	return w.error(status)
+}

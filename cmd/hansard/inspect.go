@@ -1,0 +1,262 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+func inspectCommand() *cli.Command {
+	return &cli.Command{
+		Name:            "inspect",
+		Usage:           "decode and show a receipt, without judging it",
+		ArgsUsage:       "FILE|-",
+		Description:     "Shows what the file says. Only verify says what that is worth. Exits 10 where it is no receipt.",
+		HideHelpCommand: true,
+		Flags:           []cli.Flag{&cli.BoolFlag{Name: "path", Usage: "draw the Merkle path"}},
+		Action:          runInspect,
+	}
+}
+
+func runInspect(c *cli.Context) error {
+	if c.Args().Len() != 1 {
+		return usage("want one file: hansard inspect FILE, or - for stdin")
+	}
+	path, w := c.Args().First(), c.App.Writer
+	b, err := readFile(path, c.App.Reader)
+	if err != nil {
+		return err
+	}
+	rc, err := proofs.ParseReceipt(b)
+	if err != nil {
+		return &exitError{proofs.Invalid.Exit(), fmt.Errorf("%s: %s", oneLine(path, maxDetail), oneLine(err.Error(), maxDetail))}
+	}
+	switch {
+	case c.Bool("json"):
+		return printJSON(w, inspectLineOf(path, rc))
+	case c.Bool("quiet"):
+		_, err = fmt.Fprintln(w, rc.Entry.Message)
+		return err
+	}
+	fmt.Fprintf(w, "%s  (level %s; shown as the file says, nothing is judged)\n", oneLine(path, maxDetail), rc.Level)
+	for _, s := range sections(rc) {
+		fmt.Fprintln(w, s.name)
+		for _, f := range s.fields {
+			fmt.Fprintf(w, "  %-12s %s\n", f[0], f[1])
+		}
+	}
+	if c.Bool("path") {
+		drawPath(w, rc)
+	}
+	return nil
+}
+
+type inspectLine struct {
+	Schema        string          `json:"schema"`
+	File          string          `json:"file"`
+	Level         string          `json:"level"`
+	ID            proofs.Hash     `json:"id"`
+	Leaf          proofs.Hash     `json:"leaf"`
+	Path          []proofs.Hash   `json:"path,omitempty"` // from the leaf to the root that the siblings give
+	PromiseSigner *proofs.Address `json:"promiseSigner,omitempty"`
+	CID           string          `json:"cid,omitempty"`
+	Receipt       json.RawMessage `json:"receipt"`
+}
+
+func inspectLineOf(path string, rc *proofs.Receipt) inspectLine {
+	l := inspectLine{
+		Schema: "hansard.inspect/1", File: path, Level: rc.Level.String(), ID: rc.Entry.Message,
+		Leaf: rc.Entry.Leaf(), PromiseSigner: promiseSigner(rc), Receipt: rc.Format(),
+	}
+	if rc.Batch != nil {
+		l.Path, _ = climb(rc)
+		l.CID = proofs.FormatCID(rc.Batch.CID)
+	}
+	return l
+}
+
+// promiseSigner returns whose signature the promise bears, nil where there is none to recover.
+func promiseSigner(rc *proofs.Receipt) *proofs.Address {
+	if rc.Promise == nil {
+		return nil
+	}
+	s, err := proofs.ParseSignature(rc.Promise.Signature[:])
+	if err != nil {
+		return nil
+	}
+	signer, err := proofs.Recover(rc.Chain.PromiseDomain().PromiseDigest(rc.Promise), s)
+	if err != nil {
+		return nil
+	}
+	return &signer
+}
+
+type section struct {
+	name   string
+	fields [][2]string
+}
+
+func (s *section) add(name, format string, args ...any) {
+	s.fields = append(s.fields, [2]string{name, fmt.Sprintf(format, args...)})
+}
+
+// sections lists the fields of a receipt in the order of the file.
+func sections(rc *proofs.Receipt) []section {
+	c := section{name: "chain"}
+	c.add("chainId", "%d", rc.Chain.ChainID)
+	c.add("anchorLog", "%s", rc.Chain.AnchorLog)
+	c.add("promiseBond", "%s", rc.Chain.PromiseBond)
+	c.add("log", "%s", rc.Chain.Log)
+	all := append([]section{c}, messageSections(rc)...)
+
+	e := section{name: "entry"}
+	e.add("index", "%d", rc.Entry.Index)
+	e.add("room", "%s", rc.Entry.Room)
+	e.add("roomIndex", "%d", rc.Entry.RoomIndex)
+	e.add("roomPrev", "%s", rc.Entry.RoomPrev)
+	e.add("message", "%s", rc.Entry.Message)
+	e.add("author", "%s", rc.Entry.Author)
+	e.add("vouch", "%d: %s", rc.Entry.Vouch, rc.Entry.Vouch)
+	e.add("evidence", "%s", rc.Entry.Evidence)
+	e.add("receivedAt", "%d = %s", rc.Entry.ReceivedAt, msUTC(rc.Entry.ReceivedAt))
+	e.add("leaf", "%s (computed)", rc.Entry.Leaf())
+	all = append(all, e)
+
+	if p := rc.Promise; p != nil {
+		s := section{name: "promise"}
+		s.add("deadline", "%d = %s", p.Deadline, secondsUTC(p.Deadline))
+		s.add("beneficiary", "%s", p.Beneficiary)
+		s.add("signature", "0x%x", p.Signature[:])
+		if signer := promiseSigner(rc); signer != nil {
+			s.add("signer", "%s (computed)", signer)
+		}
+		all = append(all, s)
+	}
+	if rc.Batch != nil {
+		all = append(all, batchSections(rc)...)
+	}
+	if rc.Hints != nil {
+		s := section{name: "hints"}
+		s.add("", "%s", oneLine(string(rc.Hints), maxDetail))
+		all = append(all, s)
+	}
+	return all
+}
+
+func messageSections(rc *proofs.Receipt) []section {
+	m := rc.Message
+	if m == nil {
+		return []section{{name: "message", fields: [][2]string{{"", "not disclosed"}}}}
+	}
+	s := section{name: "message"}
+	s.add("room", "%s", m.Room)
+	s.add("author", "%s", oneLine(string(m.Author), proofs.MaxAuthor))
+	s.add("sentAt", "%d = %s", m.SentAt, msUTC(m.SentAt))
+	s.add("kind", "%s", m.Kind)
+	// Every line of the body is marked, so that none can pass for a line of this report.
+	s.add("body", "| %s", strings.ReplaceAll(visible(m.Body), "\n", "\n               | "))
+	for _, a := range m.Attachments {
+		s.add("attachment", "%s", a)
+	}
+	if m.Source != "" {
+		s.add("source", "%s", oneLine(m.Source, proofs.MaxSource))
+	}
+	for _, ref := range []struct {
+		name string
+		hash proofs.Hash
+	}{{"replyTo", m.ReplyTo}, {"replaces", m.Replaces}, {"seen", m.Seen}, {"notBefore", m.NotBefore}} {
+		if ref.hash.IsZero() {
+			s.add(ref.name, "none")
+		} else {
+			s.add(ref.name, "%s", ref.hash)
+		}
+	}
+	s.add("salt", "%s", m.Salt)
+	a := section{name: "authorship"}
+	a.add("scheme", "%s", rc.Evidence.Scheme)
+	a.add("evidence", "%d bytes 0x%s", len(rc.Evidence.Bytes), clip(hex.EncodeToString(rc.Evidence.Bytes)))
+	if b := rc.AtBlock; b != nil {
+		a.add("block", "%d %s", b.Number, b.Hash)
+	}
+	return []section{s, a}
+}
+
+func batchSections(rc *proofs.Receipt) []section {
+	b, a := rc.Batch, rc.Anchor
+	s := section{name: "batch"}
+	s.add("number", "%d", b.Number)
+	s.add("root", "%s", b.Root)
+	s.add("first", "%d", b.First)
+	s.add("size", "%d", b.Size)
+	s.add("time", "%d = %s", b.Time, secondsUTC(b.Time))
+	s.add("cid", "%s", b.CID)
+	s.add("manifest", "%s (computed)", proofs.FormatCID(b.CID))
+	i := section{name: "inclusion"}
+	for k, h := range rc.Inclusion {
+		i.add(fmt.Sprintf("level %d", k), "%s", h)
+	}
+	n := section{name: "anchor"}
+	n.add("blockNumber", "%d", a.Block.Number)
+	n.add("blockHash", "%s", a.Block.Hash)
+	n.add("txIndex", "%d", a.TxIndex)
+	n.add("logIndex", "%d", a.LogIndex)
+	if rc.Level == proofs.Finalized {
+		n.add("header", "%d bytes %s", len(a.Header), clip(base64.StdEncoding.EncodeToString(a.Header)))
+		for i, node := range a.Proof {
+			n.add("proof", "node %d, %d bytes %s", i, len(node), clip(base64.StdEncoding.EncodeToString(node)))
+		}
+	}
+	return []section{s, i, n}
+}
+
+// clip shortens what no person reads.
+func clip(s string) string {
+	if len(s) > 140 {
+		return s[:137] + "..."
+	}
+	return s
+}
+
+// drawPath draws the path from the root that the siblings give down to the leaf.
+func drawPath(w io.Writer, rc *proofs.Receipt) {
+	if rc.Batch == nil {
+		fmt.Fprintln(w, "path\n  none: not in a batch yet")
+		return
+	}
+	nodes, position := climb(rc)
+	root := nodes[len(nodes)-1]
+	fmt.Fprintf(w, "path\n  %s  root, computed; batch %d of %d, in block %d\n",
+		root, rc.Batch.Number, rc.Batch.Size, rc.Anchor.Block.Number)
+	if root != rc.Batch.Root {
+		fmt.Fprintf(w, "  %s  root in the file: it DIFFERS\n", rc.Batch.Root)
+	}
+	drawBelow(w, "  ", nodes, rc.Inclusion, position)
+}
+
+// drawBelow draws the two children of the last of nodes, left above right.
+func drawBelow(w io.Writer, indent string, nodes, siblings []proofs.Hash, position uint64) {
+	k := len(siblings) - 1
+	if k < 0 {
+		return
+	}
+	label := "computed"
+	if k == 0 {
+		label = fmt.Sprintf("leaf %d <- this message", position)
+	}
+	if position>>k&1 == 1 {
+		fmt.Fprintf(w, "%s|- %s  given\n", indent, siblings[k])
+		fmt.Fprintf(w, "%s`- %s  %s\n", indent, nodes[k], label)
+		drawBelow(w, indent+"   ", nodes[:k+1], siblings[:k], position)
+		return
+	}
+	fmt.Fprintf(w, "%s|- %s  %s\n", indent, nodes[k], label)
+	drawBelow(w, indent+"|  ", nodes[:k+1], siblings[:k], position)
+	fmt.Fprintf(w, "%s`- %s  given\n", indent, siblings[k])
+}

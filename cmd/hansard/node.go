@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/google/renameio/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/anchor/devchain"
+	"github.com/hansard-dao/hansard/batcher"
+	"github.com/hansard-dao/hansard/identity"
+	"github.com/hansard-dao/hansard/payload"
+	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/receipts"
+	"github.com/hansard-dao/hansard/storage"
+	"github.com/hansard-dao/hansard/storage/ipfs"
+)
+
+// nodeConfig says what one process that keeps a log consists of.
+type nodeConfig struct {
+	Dir      string // everything below it: keys, chain, log, ipfs, trust.json
+	RPC      string // JSON-RPC of a node; empty: the embedded development chain
+	ChainRPC string // host:port at which the development chain serves JSON-RPC; empty: none
+	Account  string // key that sends transactions, in Dir/keys
+	Promise  string // key that signs promises
+	Password string
+	LogName  string // the log's salt is its hash
+	Deploy   bool   // deploy the contract and open the log where they are missing
+	Batch    batcher.Config
+	Logger   *slog.Logger
+}
+
+// node is one process that keeps a log: store, batcher, payload, anchorer and, in development, the
+// chain. Its parts are wired here and nowhere else.
+type node struct {
+	chain    proofs.Chain
+	trust    *proofs.Trust
+	db       *storage.DB
+	ipfs     *ipfs.Node
+	batcher  *batcher.Batcher
+	pinner   *payload.Pinner
+	anchorer *anchor.Anchorer
+	issuer   *receipts.Issuer
+	dev      *devchain.Chain // nil with an RPC
+	client   *ethclient.Client
+	changed  func() // something moved: whoever waits looks again
+	newest   atomic.Pointer[proofs.Hash]
+	close    []func() error
+}
+
+// openNode opens everything and, in development, makes what is missing. It starts no loop but the
+// development chain's own.
+func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err error) {
+	n = &node{changed: changed}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+			n = nil
+		}
+	}()
+	account, promise, err := n.unlock(&cfg)
+	if err != nil {
+		return n, err
+	}
+	if err := n.connect(ctx, cfg, account); err != nil {
+		return n, err
+	}
+	if err := n.openLog(ctx, cfg, account); err != nil {
+		return n, err
+	}
+	if n.db, err = storage.Open(storage.Config{Dir: filepath.Join(cfg.Dir, "log"), Chain: n.chain}); err != nil {
+		return n, err
+	}
+	n.close = append(n.close, n.db.Close)
+	if n.ipfs, err = ipfs.Open(ipfs.Config{Dir: filepath.Join(cfg.Dir, "ipfs")}); err != nil {
+		return n, err
+	}
+	n.close = append(n.close, n.ipfs.Close)
+	n.trust = &proofs.Trust{Logs: []proofs.TrustedLog{{
+		Name: cfg.LogName, Chain: n.chain, PromiseKeys: []proofs.Address{promise.Address()},
+	}}}
+	if err := renameio.WriteFile(filepath.Join(cfg.Dir, "trust.json"), n.trust.Format(), 0o644); err != nil {
+		return n, fmt.Errorf("write the trust file: %w", err)
+	}
+	n.lookAtHead(ctx)
+	return n, n.wire(cfg, account, promise)
+}
+
+// unlock opens the two keys; in development it makes them, with a password of their own.
+func (n *node) unlock(cfg *nodeConfig) (account, promise *identity.Key, err error) {
+	store := identity.Keystore{Dir: filepath.Join(cfg.Dir, "keys"), Light: cfg.RPC == ""}
+	if cfg.RPC == "" {
+		if cfg.Password, err = devPassword(store.Dir); err != nil {
+			return nil, nil, err
+		}
+		for _, name := range []string{cfg.Account, cfg.Promise} {
+			if _, err := store.New(name, cfg.Password); err != nil && !errors.Is(err, identity.ErrKeyExists) {
+				return nil, nil, err
+			}
+		}
+	}
+	if account, err = store.Unlock(cfg.Account, cfg.Password); err == nil {
+		promise, err = store.Unlock(cfg.Promise, cfg.Password)
+	}
+	if errors.Is(err, identity.ErrNoKey) {
+		err = fmt.Errorf("%w; make it with: hansard keys new NAME --keystore %s", err, store.Dir)
+	}
+	return account, promise, err
+}
+
+// devPassword reads or makes the password of the development keys.
+func devPassword(dir string) (string, error) {
+	path := filepath.Join(dir, "password")
+	b, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the development password: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the keystore: %w", err)
+	}
+	var secret [32]byte
+	rand.Read(secret[:])
+	password := hex.EncodeToString(secret[:])
+	if err := renameio.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write the development password: %w", err)
+	}
+	return password, nil
+}
+
+// connect dials the node or opens the development chain, which makes the account rich.
+func (n *node) connect(ctx context.Context, cfg nodeConfig, account *identity.Key) (err error) {
+	if cfg.RPC != "" {
+		if n.client, err = ethclient.DialContext(ctx, cfg.RPC); err != nil {
+			return &exitError{exitUnreachable, fmt.Errorf("connect to %s: %w", cfg.RPC, err)}
+		}
+		n.close = append(n.close, func() error { n.client.Close(); return nil })
+		id, err := n.client.ChainID(ctx)
+		if err != nil {
+			return &exitError{exitUnreachable, fmt.Errorf("ask %s for its chain: %w", cfg.RPC, err)}
+		}
+		n.chain.ChainID = id.Uint64()
+		return nil
+	}
+	rich := new(big.Int).Mul(big.NewInt(1_000_000), big.NewInt(1e18))
+	n.dev, err = devchain.Open(devchain.Config{
+		Dir: filepath.Join(cfg.Dir, "chain"), HTTPAddr: cfg.ChainRPC,
+		Alloc: types.GenesisAlloc{common.Address(account.Address()): {Balance: rich}},
+	})
+	if err != nil {
+		return err
+	}
+	n.chain.ChainID, n.client = devchain.DefaultChainID, n.dev.Client()
+	// The chain mines for as long as the node is open: deploying needs it before the other loops run.
+	loop, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- n.dev.Run(loop) }()
+	n.close = append(n.close, func() error { stop(); return errors.Join(<-done, n.dev.Close()) })
+	return nil
+}
+
+// openLog finds the log's contract and id, and deploys and opens what is missing if that is wanted.
+func (n *node) openLog(ctx context.Context, cfg nodeConfig, account *identity.Key) (err error) {
+	w := &anchor.Wallet{Client: n.client, ChainID: n.chain.ChainID, Signer: account}
+	if n.dev != nil {
+		w.Poll = devPoll
+	}
+	salt := proofs.Keccak([]byte(cfg.LogName))
+	if !cfg.Deploy && n.dev == nil {
+		n.chain.AnchorLog = anchor.ContractAddress()
+		n.chain.Log = proofs.LogID(account.Address(), salt)
+		head, err := anchor.ReadHead(ctx, n.client, n.chain)
+		if err != nil || head.Submitter.IsZero() {
+			return usage("no log %q of %s on chain %d: deploy and open it with --deploy, which spends gas (%v)",
+				cfg.LogName, account.Address(), n.chain.ChainID, err)
+		}
+		return nil
+	}
+	if n.chain.AnchorLog, err = w.Deploy(ctx); err != nil {
+		return err
+	}
+	n.chain.Log, err = w.OpenLog(ctx, n.chain.AnchorLog, salt, account.Address())
+	return err
+}
+
+// devPoll is how often the development chain is looked at: it mines at once.
+const devPoll = 50 * time.Millisecond
+
+// wire makes the loops: a sealed batch wakes the pinner, a pinned one the anchorer.
+func (n *node) wire(cfg nodeConfig, account, promise *identity.Key) (err error) {
+	b := cfg.Batch
+	b.Chain, b.Store, b.Recover, b.Logger, b.NotBefore = n.chain, n.db, identity.Recover, cfg.Logger, n.notBefore
+	b.Sealed = func() { n.pinner.Wake(); n.changed() }
+	if n.batcher, err = batcher.New(b); err != nil {
+		return err
+	}
+	n.pinner = payload.New(n.chain.Log, n.db, n.ipfs, func() { n.anchorer.Wake() }, cfg.Logger)
+	a := anchor.Config{Client: n.client, Log: n.chain, Signer: account, Store: anchorStore{n.db, n.changed}, Logger: cfg.Logger}
+	if n.dev != nil {
+		a.Poll = devPoll
+	}
+	if n.anchorer, err = anchor.New(a); err != nil {
+		return err
+	}
+	n.issuer = receipts.New(n.chain, n.db, promise)
+	return nil
+}
+
+// anchorStore tells whoever waits about each step of a batch.
+type anchorStore struct {
+	*storage.DB
+	changed func()
+}
+
+func (s anchorStore) SaveTx(ctx context.Context, number uint64, raw []byte) error {
+	defer s.changed()
+	return s.DB.SaveTx(ctx, number, raw)
+}
+
+func (s anchorStore) SetAnchor(ctx context.Context, number uint64, state proofs.State, time uint64, tx proofs.Hash, a *proofs.Anchor) error {
+	defer s.changed()
+	return s.DB.SetAnchor(ctx, number, state, time, tx, a)
+}
+
+// notBefore returns the newest block that followHead saw.
+func (n *node) notBefore() proofs.Hash {
+	if h := n.newest.Load(); h != nil {
+		return *h
+	}
+	return proofs.Hash{}
+}
+
+// headPeriod is how often the newest block is asked for: about one block of Ethereum.
+const headPeriod = 12 * time.Second
+
+// lookAtHead refreshes notBefore. A node that does not answer leaves it as it is: older is still true.
+func (n *node) lookAtHead(ctx context.Context) {
+	if h, err := n.client.HeaderByNumber(ctx, nil); err == nil {
+		hash := proofs.Hash(h.Hash())
+		n.newest.Store(&hash)
+	}
+}
+
+// followHead keeps notBefore fresh.
+func (n *node) followHead(ctx context.Context) error {
+	tick := time.NewTicker(headPeriod)
+	defer tick.Stop()
+	for {
+		n.lookAtHead(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Run runs the loops until ctx ends or one fails.
+func (n *node) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.batcher.Run(ctx) })
+	g.Go(func() error { return n.pinner.Run(ctx) })
+	g.Go(func() error { return n.anchorer.Run(ctx) })
+	g.Go(func() error { return n.followHead(ctx) })
+	return g.Wait()
+}
+
+// Close closes what openNode opened, last first. Run must have returned.
+func (n *node) Close() error {
+	var errs []error
+	for i := len(n.close) - 1; i >= 0; i-- {
+		errs = append(errs, n.close[i]())
+	}
+	n.close = nil
+	return errors.Join(errs...)
+}
+
+// discard is the logger of commands that say everything themselves.
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// waitFor calls done after every change until it says so or ctx ends.
+type waiter struct{ c chan struct{} }
+
+func newWaiter() *waiter { return &waiter{make(chan struct{}, 1)} }
+
+func (w *waiter) notify() {
+	select {
+	case w.c <- struct{}{}:
+	default:
+	}
+}
+
+// until looks whenever something changed, and every second: a missed change must not hang it.
+func (w *waiter) until(ctx context.Context, done func() (bool, error)) error {
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.c:
+		case <-time.After(time.Second):
+		}
+	}
+}

@@ -1,0 +1,334 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/hansard-dao/hansard/client"
+	"github.com/hansard-dao/hansard/identity"
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+func sendCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "send",
+		Usage:     "sign a message, submit it and keep its promised receipt",
+		ArgsUsage: "[FILE|-]",
+		Description: "Reads the words from FILE or stdin, without one newline at the end. With --replaces they are the\n" +
+			"new words of that message; with --kind retract, the reason why it is taken back.",
+		HideHelpCommand: true,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "room", Usage: "`ROOM` to speak in, such as demo-dao"},
+			&cli.StringFlag{Name: "account", Usage: "`NAME` of the key to sign with; hansard keys list shows them"},
+			keystoreFlag(), passwordFlag(), serverFlag(), trustFlag(),
+			&cli.StringFlag{Name: "kind", Value: "text/plain", Usage: "a media type or a well-known `KIND`"},
+			&cli.StringFlag{Name: "reply-to", Usage: "`ID` or receipt of the message that this answers"},
+			&cli.StringFlag{Name: "replaces", Usage: "`ID` or receipt of the message that this edits or retracts"},
+			&cli.StringFlag{Name: "wait", Usage: "wait for this `STATE`, such as finalized, and keep the receipt of then"},
+			outFlag("write the receipt to `FILE` (default: 8 digits of the id and .receipt.json)"),
+		},
+		Action: runSend,
+	}
+}
+
+func runSend(c *cli.Context) error {
+	m, wait, err := draft(c)
+	if err != nil {
+		return err
+	}
+	account, err := accountOf(c)
+	if err != nil {
+		return err
+	}
+	m.Author = proofs.Author(account.Address.String())
+	s, err := serviceOf(c)
+	if err != nil {
+		return err
+	}
+	chain, trust, err := chainOf(c, s)
+	if err != nil {
+		return err
+	}
+	m.Log = chain.Log
+	if !c.Bool("quiet") {
+		showSigned(c.App.ErrWriter, chain, m, account.Name)
+	}
+	key, err := unlock(c, account.Name)
+	if err != nil {
+		return err
+	}
+	if key.Address() != account.Address {
+		return usage("the key file of %s says that it is %s, but it holds the key of %s", account.Name, account.Address, key.Address())
+	}
+	rc, state, err := submit(c, s, key, chain, trust, m)
+	if err != nil {
+		return err
+	}
+	path := c.String("out")
+	if path == "" {
+		path = receiptName(rc.Entry.Message)
+	}
+	if err := saveReceipt(path, rc); err != nil {
+		return fmt.Errorf("the message %s was taken, but its receipt could not be kept: %w", rc.Entry.Message, err)
+	}
+	promised := *rc.Promise
+	if wait > state {
+		if rc, state, err = waitFor(c, s, rc, wait, path); err != nil {
+			return err
+		}
+	}
+	return printSent(c, sentLine{
+		Schema: "hansard.send/1", ID: rc.Entry.Message, Index: rc.Entry.Index, RoomIndex: rc.Entry.RoomIndex,
+		State: state.String(), Deadline: promised.Deadline, Level: rc.Level.String(), File: path,
+	})
+}
+
+// draft makes the message of the flags and the input, without its log and author.
+func draft(c *cli.Context) (*proofs.Message, proofs.State, error) {
+	if c.Args().Len() > 1 {
+		return nil, 0, usage("want at most one file: hansard send FILE, or - for stdin")
+	}
+	if c.String("room") == "" {
+		return nil, 0, usage("which room? give --room ROOM")
+	}
+	room, err := proofs.ParseRoom(c.String("room"))
+	if err != nil {
+		return nil, 0, usage("--%w", err)
+	}
+	wait := proofs.StateAccepted
+	if s := c.String("wait"); s != "" {
+		if wait, err = proofs.ParseState(s); err != nil {
+			return nil, 0, usage("--wait: %w", err)
+		}
+	}
+	if out := c.String("out"); out != "" {
+		if _, err := os.Lstat(out); err == nil {
+			return nil, 0, &exitError{exitConflict, fmt.Errorf("%s is there already; nothing was signed; choose another file with -o", out)}
+		}
+	}
+	m := &proofs.Message{Room: room, Kind: c.String("kind"), SentAt: uint64(time.Now().UnixMilli())}
+	rand.Read(m.Salt[:])
+	for flag, ref := range map[string]*proofs.Hash{"reply-to": &m.ReplyTo, "replaces": &m.Replaces} {
+		if s := c.String(flag); s != "" {
+			if *ref, err = messageArg(s); err != nil {
+				return nil, 0, fmt.Errorf("--%s: %w", flag, err)
+			}
+		}
+	}
+	words, err := readWords(c)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := dress(m, words); err != nil {
+		return nil, 0, err
+	}
+	m.Author = "draft:none" // any valid author: the account's address comes later
+	if err := m.Check(); err != nil {
+		return nil, 0, usage("%w", err)
+	}
+	return m, wait, nil
+}
+
+// readWords reads the input, without one newline at its end.
+func readWords(c *cli.Context) (string, error) {
+	name, in := c.Args().First(), c.App.Reader
+	if name == "" && isTerminalInput(in) {
+		return "", usage("what to say? give a FILE, or pipe the words in")
+	}
+	if name != "" && name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", usage("read %s: %w", name, cause(err))
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, proofs.MaxBody+3))
+	if err != nil {
+		return "", usage("read the words: %w", err)
+	}
+	words := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	if words == "" {
+		return "", usage("the input is empty: nothing to say")
+	}
+	return words, nil
+}
+
+func isTerminalInput(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && isTerminal(f)
+}
+
+// dress puts the words into the body: as they are, or as the JSON of an edit or a retraction.
+func dress(m *proofs.Message, words string) error {
+	var body any
+	switch {
+	case m.Kind == proofs.KindEdit:
+		return usage("--kind edit: give the kind of the new words, and the message with --replaces")
+	case m.Kind == proofs.KindRetract && m.Replaces.IsZero():
+		return usage("--kind retract: which message? give --replaces ID")
+	case m.Kind == proofs.KindRetract:
+		body = struct {
+			Reason string `json:"reason"`
+		}{words}
+	case !m.Replaces.IsZero():
+		if err := proofs.CheckKind(m.Kind); err != nil {
+			return usage("--%w", err)
+		}
+		body = struct {
+			Kind string `json:"kind"`
+			Body string `json:"body"`
+		}{m.Kind, words}
+		m.Kind = proofs.KindEdit
+	default:
+		m.Body = words
+		return nil
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(body); err != nil {
+		return err
+	}
+	m.Body = strings.TrimSuffix(b.String(), "\n")
+	return nil
+}
+
+// accountOf finds the key to sign with, still locked.
+func accountOf(c *cli.Context) (identity.Listed, error) {
+	store, err := keystoreOf(c)
+	if err != nil {
+		return identity.Listed{}, err
+	}
+	keys, err := store.List()
+	if err != nil {
+		return identity.Listed{}, usage("%w", err)
+	}
+	var names []string
+	for _, k := range keys {
+		if k.Name == c.String("account") {
+			return k, nil
+		}
+		names = append(names, k.Name)
+	}
+	there := "there is none in " + store.Dir + "; make one with: hansard keys new NAME"
+	if len(names) > 0 {
+		there = "there are " + strings.Join(names, ", ") + " in " + store.Dir
+	}
+	return identity.Listed{}, usage("which key? give --account NAME; %s", there)
+}
+
+// chainOf asks the service for its log and looks it up in the trust file; without one it takes the
+// service's word and says so.
+func chainOf(c *cli.Context, s *client.Client) (proofs.Chain, *proofs.Trust, error) {
+	trust, err := readTrust(c.String("trust"))
+	if err != nil {
+		return proofs.Chain{}, nil, err
+	}
+	info, err := s.Info(c.Context)
+	if err != nil {
+		return proofs.Chain{}, nil, err
+	}
+	if trust == nil {
+		fmt.Fprintf(c.App.ErrWriter, "hansard: chain, contract, log and promise keys are the word of %s; give --trust FILE to hold it to yours\n",
+			oneLine(c.String("server"), maxDetail))
+		return info.Chain, info.Trust("service"), nil
+	}
+	if trust.Find(info.Chain) == nil {
+		return proofs.Chain{}, nil, &exitError{proofs.Mismatch.Exit(),
+			fmt.Errorf("the service keeps the log %s on chain %d, which is not in your trust file; nothing was signed", info.Chain.Log, info.Chain.ChainID)}
+	}
+	return info.Chain, trust, nil
+}
+
+// showSigned shows what the account is about to sign.
+func showSigned(w io.Writer, chain proofs.Chain, m *proofs.Message, account string) {
+	reference := func(h proofs.Hash) string {
+		if h.IsZero() {
+			return "-"
+		}
+		return h.String()
+	}
+	fmt.Fprintf(w, "You are signing (EIP-712, Message, chain %d, contract %s):\n", chain.ChainID, chain.AnchorLog)
+	for _, f := range [][2]string{
+		{"log", m.Log.String()}, {"room", string(m.Room)}, {"author", string(m.Author) + " (" + account + ")"},
+		{"sentAt", msUTC(m.SentAt)}, {"kind", m.Kind}, {"replyTo", reference(m.ReplyTo)}, {"replaces", reference(m.Replaces)},
+		{"body", "| " + strings.ReplaceAll(visible(m.Body), "\n", "\n             | ")},
+	} {
+		fmt.Fprintf(w, "  %-10s %s\n", f[0], f[1])
+	}
+}
+
+// submit signs and submits the message and returns its promised receipt, which holds what trust asks.
+func submit(c *cli.Context, s *client.Client, key *identity.Key, chain proofs.Chain, trust *proofs.Trust, m *proofs.Message) (*proofs.Receipt, proofs.State, error) {
+	e, err := key.SignMessage(chain.MessageDomain(), m)
+	if err != nil {
+		return nil, 0, err
+	}
+	id := chain.MessageDomain().MessageID(m)
+	a, err := s.Submit(c.Context, &proofs.Submission{
+		Message: *m, Evidence: e, Domain: &proofs.SignedIn{ChainID: chain.ChainID, VerifyingContract: chain.AnchorLog},
+	})
+	if errors.Is(err, client.ErrUnreachable) {
+		err = fmt.Errorf("%w; whether it was taken is not known: hansard status %s tells once the service answers", err, id)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	rc := &proofs.Receipt{Level: proofs.Promised, Chain: chain, Message: m, Evidence: &e, Entry: a.Entry, Promise: &a.Promise}
+	if r := proofs.Verify(rc.Format(), proofs.Options{Trust: trust}); r.Verdict != proofs.NotFinal {
+		return nil, 0, &exitError{r.Verdict.Exit(), fmt.Errorf("the service took %s, but its promise does not hold: %s", id, firstFail(r))}
+	}
+	return rc, a.State, nil
+}
+
+// waitFor waits for the state and keeps the receipt of then.
+func waitFor(c *cli.Context, s *client.Client, rc *proofs.Receipt, until proofs.State, path string) (*proofs.Receipt, proofs.State, error) {
+	id := rc.Entry.Message
+	st, err := s.WaitStatus(c.Context, id, until)
+	if err != nil {
+		return nil, 0, fmt.Errorf("the message %s was taken, its promised receipt is in %s: %w", id, path, err)
+	}
+	file, err := s.Receipt(c.Context, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	if rc, err = checkFetched(file, id); err != nil {
+		return nil, 0, err
+	}
+	return rc, st.State, saveReceipt(path, rc)
+}
+
+// sentLine is hansard.send/1.
+type sentLine struct {
+	Schema    string      `json:"schema"`
+	ID        proofs.Hash `json:"id"`
+	Index     uint64      `json:"index,string"`
+	RoomIndex uint64      `json:"roomIndex,string"`
+	State     string      `json:"state"`
+	Deadline  uint64      `json:"deadline,string"` // of the promise, in seconds
+	Level     string      `json:"level"`
+	File      string      `json:"file"`
+}
+
+func printSent(c *cli.Context, l sentLine) error {
+	w := c.App.Writer
+	switch {
+	case c.Bool("json"):
+		return printJSON(w, l)
+	case c.Bool("quiet"):
+		_, err := fmt.Fprintln(w, l.ID)
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%-10s %s  index %d, promised to be anchored by %s\nreceipt    %s  (level %s; hansard get %s -o %s completes it)\n",
+		l.State, l.ID, l.Index, secondsUTC(l.Deadline), oneLine(l.File, maxDetail), l.Level, l.ID, shellQuote(l.File))
+	return err
+}

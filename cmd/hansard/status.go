@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/hansard-dao/hansard/client"
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name: "status", Usage: "say how far a message has come", ArgsUsage: "ID|RECEIPT", HideHelpCommand: true,
+		Flags:  []cli.Flag{serverFlag()},
+		Action: runStatus,
+	}
+}
+
+func watchCommand() *cli.Command {
+	return &cli.Command{
+		Name: "watch", Usage: "follow a message, state by state", ArgsUsage: "ID|RECEIPT", HideHelpCommand: true,
+		Description: "Prints each state once, with the time at which it was seen. Where stdout is not a terminal it\n" +
+			"prints JSON, one object a line.",
+		Flags: []cli.Flag{
+			serverFlag(),
+			&cli.StringFlag{Name: "until", Value: proofs.StateFinalized.String(), Usage: "end at this `STATE`: accepted, batched, submitted, included, safe or finalized"},
+		},
+		Action: runWatch,
+	}
+}
+
+func serverFlag() cli.Flag {
+	return &cli.StringFlag{Name: "server", Value: "http://" + defaultListen, EnvVars: []string{"HANSARD_SERVER"}, Usage: "`URL` of the service"}
+}
+
+const (
+	dialTimeout   = 10 * time.Second
+	answerTimeout = time.Minute // a service may hold a long poll for 30 s
+)
+
+// serviceOf returns a client of the service that the flags name.
+func serviceOf(c *cli.Context) (*client.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	transport.ResponseHeaderTimeout = answerTimeout
+	s, err := client.New(c.String("server"), &http.Client{Transport: transport})
+	if err != nil {
+		return nil, usage("--server: %w", err)
+	}
+	return s, nil
+}
+
+// messageArg reads a message id, or a receipt file of the message.
+func messageArg(s string) (proofs.Hash, error) {
+	if lower := strings.ToLower(s); strings.HasPrefix(lower, "0x") {
+		id, err := proofs.ParseHash(lower)
+		if err != nil {
+			return id, usage("message id %.80q: want 0x and 64 hex digits, or a receipt file", s)
+		}
+		return id, nil
+	}
+	b, err := readFile(s, nil)
+	if err != nil {
+		return proofs.Hash{}, err
+	}
+	rc, err := proofs.ParseReceipt(b)
+	if err != nil {
+		return proofs.Hash{}, usage("%s: %w", s, err)
+	}
+	return rc.Entry.Message, nil
+}
+
+// oneMessage reads the only argument of a command.
+func oneMessage(c *cli.Context) (*client.Client, proofs.Hash, error) {
+	if c.Args().Len() != 1 {
+		return nil, proofs.Hash{}, usage("want one message id or receipt file: hansard %s ID", c.Command.Name)
+	}
+	id, err := messageArg(c.Args().First())
+	if err != nil {
+		return nil, id, err
+	}
+	s, err := serviceOf(c)
+	return s, id, err
+}
+
+// statusLine is hansard.status/1 and, with the time At at which it was seen, hansard.watch/1.
+type statusLine struct {
+	Schema    string      `json:"schema"`
+	At        string      `json:"at,omitempty"`
+	ID        proofs.Hash `json:"id"`
+	State     string      `json:"state"`
+	Index     uint64      `json:"index,string"`
+	RoomIndex uint64      `json:"roomIndex,string"`
+	Deadline  uint64      `json:"deadline,string"` // of the promise, in seconds
+	Batch     *batchLine  `json:"batch,omitempty"`
+}
+
+func newStatusLine(schema string, st *client.Status) *statusLine {
+	l := &statusLine{
+		Schema: schema, ID: st.ID, State: st.State.String(), Index: st.Entry.Index, RoomIndex: st.Entry.RoomIndex,
+		Deadline: st.Deadline,
+	}
+	if st.Batch != nil {
+		l.Batch = newBatchLine("", st.Batch)
+	}
+	return l
+}
+
+func runStatus(c *cli.Context) error {
+	s, id, err := oneMessage(c)
+	if err != nil {
+		return err
+	}
+	st, err := s.Status(c.Context, id)
+	if err != nil {
+		return err
+	}
+	w := c.App.Writer
+	switch {
+	case c.Bool("json"):
+		return printJSON(w, newStatusLine("hansard.status/1", st))
+	case c.Bool("quiet"):
+		_, err = fmt.Fprintln(w, st.State)
+		return err
+	}
+	fmt.Fprintf(w, "%s  %s  (the service's word; hansard verify checks a receipt)\n", id, st.State)
+	fields := [][2]string{
+		{"index", fmt.Sprintf("%d, and %d in its room", st.Entry.Index, st.Entry.RoomIndex)},
+		{"received", msUTC(st.Entry.ReceivedAt)},
+		{"promised", "anchored by " + secondsUTC(st.Deadline)},
+	}
+	if st.Batch != nil {
+		fields = append(fields, [2]string{"batch", fmt.Sprint(st.Batch.Number)})
+		fields = append(fields, batchFields(st.Batch)...)
+	}
+	for _, f := range fields {
+		if _, err := fmt.Fprintf(w, "  %-10s %s\n", f[0], f[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func runWatch(c *cli.Context) error {
+	s, id, err := oneMessage(c)
+	if err != nil {
+		return err
+	}
+	until, err := proofs.ParseState(c.String("until"))
+	if err != nil {
+		return usage("--until: %w", err)
+	}
+	w, lines := c.App.Writer, c.Bool("json") || !isTerminal(c.App.Writer)
+	return watch(c.Context, s, id, until, func(st *client.Status, back bool) error {
+		switch {
+		case c.Bool("quiet"):
+			if st.State < until {
+				return nil
+			}
+			_, err := fmt.Fprintln(w, st.State)
+			return err
+		case lines:
+			l := newStatusLine("hansard.watch/1", st)
+			l.At = time.Now().UTC().Format(time.RFC3339Nano)
+			return printJSON(w, l)
+		}
+		return printState(w, st, back)
+	})
+}
+
+func printState(w io.Writer, st *client.Status, back bool) error {
+	detail := ""
+	switch b := st.Batch; {
+	case back:
+		detail = "the block with the anchor left the chain; the same batch is sent again"
+	case b == nil:
+		detail = fmt.Sprintf("index %d, promised to be anchored by %s", st.Entry.Index, secondsUTC(st.Deadline))
+	case st.State == proofs.StateBatched:
+		detail = fmt.Sprintf("batch %d of %d messages", b.Number, b.Size)
+	case st.State >= proofs.StateIncluded:
+		detail = fmt.Sprintf("batch %d in block %d", b.Number, b.Block.Number)
+	}
+	_, err := fmt.Fprintf(w, "%s  %-10s %s\n", time.Now().UTC().Format("15:04:05Z"), st.State, detail)
+	return err
+}
+
+// lookAgain is how long to wait for the next state before asking whether the message went back.
+const lookAgain = 20 * time.Second
+
+// watch calls seen with each state of the message that it sees, once each, until the given one. A
+// message that goes back in a reorganisation is seen in that state, too.
+func watch(ctx context.Context, s *client.Client, id proofs.Hash, until proofs.State, seen func(st *client.Status, back bool) error) error {
+	st, err := s.Status(ctx, id)
+	for back := false; err == nil; {
+		if err := seen(st, back); err != nil || st.State >= until {
+			return err
+		}
+		last := st.State
+		for err == nil && st.State == last {
+			st, err = next(ctx, s, id, last)
+		}
+		back = err == nil && st.State < last
+	}
+	return err
+}
+
+// next waits a while for a state after last and returns the state there is.
+func next(ctx context.Context, s *client.Client, id proofs.Hash, last proofs.State) (*client.Status, error) {
+	wait, cancel := context.WithTimeout(ctx, lookAgain)
+	defer cancel()
+	st, err := s.WaitStatus(wait, id, last+1)
+	if err != nil && ctx.Err() == nil && errors.Is(wait.Err(), context.DeadlineExceeded) {
+		return s.Status(ctx, id)
+	}
+	return st, err
+}
