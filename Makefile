@@ -1,0 +1,40 @@
+# make test needs Go, Node 20 and npm, and nothing else. Everything it makes is below .build and node_modules.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+KUBO := $(CURDIR)/.build/ipfs
+RACE := ./anchor ./api ./batcher ./client ./payload ./receipts ./storage/...
+
+test: contracts vectors go kubo ## all tests
+go:
+	go test ./...
+
+contracts: node_modules/.package-lock.json ## forge fmt, lint, build, test, gas snapshot
+	tools/contracts
+
+vectors: node_modules/.package-lock.json ## the golden vectors in another language
+	node testdata/verify.mjs --vectors testdata/vectors
+	node --test testdata/verify.test.mjs
+
+kubo: $(KUBO) ## CIDs as a stock IPFS node computes them
+	HANSARD_KUBO=$(KUBO) go test -tags kubo -run Kubo ./storage/ipfs
+$(KUBO): tools/kubo/go.sum
+	cd tools/kubo && go build -o $(KUBO) github.com/ipfs/kubo/cmd/ipfs
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-audit --no-fund && touch $@
+
+lint:
+	test -z "$$(gofmt -l $$(git ls-files '*.go'))" && go vet ./... && go tool staticcheck ./... && go mod tidy -diff
+race:
+	go test -race $(RACE)
+generate: node_modules/.package-lock.json ## ABI, bytecode and bindings from the contracts
+	tools/bindings
+bench:
+	go test -run '^$$' -bench . -benchtime 3x ./internal/bench
+soak: ## 200 kills and more, power cuts, ten minutes of fuzzing
+	HANSARD_KILLS=200 go test -count=1 -timeout 60m -run 'Kill|PowerCut' ./storage/...
+	$(MAKE) fuzz FUZZTIME=10m
+fuzz:
+	for f in ParseReceipt ParseRecord ParseManifest; do go test -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime $(or $(FUZZTIME),20s) ./proofs || exit 1; done
+
+.PHONY: test go contracts vectors kubo lint race generate bench soak fuzz
