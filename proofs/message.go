@@ -77,13 +77,26 @@ func (a Author) Wallet() (Address, bool) {
 // Commit returns the salted commitment to the author that an entry carries.
 func (a Author) Commit(salt Hash) Hash { return Keccak(salt[:], []byte(a)) }
 
-var (
-	mediaType = regexp.MustCompile(`^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*$`)
-	wellKnown = map[string]bool{
-		"governance.proposal": true, "tx.confirmation": true, "nft.transfer": true,
-		"defi.alert": true, "call.receipt": true, KindEdit: true, KindRetract: true,
+var wellKnown = map[string]bool{
+	"governance.proposal": true, "tx.confirmation": true, "nft.transfer": true,
+	"defi.alert": true, "call.receipt": true, KindEdit: true, KindRetract: true,
+}
+
+// isMediaType reports whether s is two names of a media type and a slash.
+func isMediaType(s string) bool {
+	top, sub, ok := strings.Cut(s, "/")
+	return ok && isMediaName(top) && isMediaName(sub)
+}
+
+func isMediaName(s string) bool {
+	for i := range len(s) {
+		alnum := s[i] >= 'a' && s[i] <= 'z' || s[i] >= '0' && s[i] <= '9'
+		if !alnum && (i == 0 || strings.IndexByte("!#$&^_.+-", s[i]) < 0) {
+			return false
+		}
 	}
-)
+	return s != ""
+}
 
 // Well-known kinds about other messages.
 const (
@@ -96,7 +109,7 @@ func IsWellKnown(kind string) bool { return wellKnown[kind] }
 
 // CheckKind reports what is wrong with kind, a media type without parameters or a well-known kind.
 func CheckKind(kind string) error {
-	if len(kind) > MaxKind || !mediaType.MatchString(kind) && !wellKnown[kind] {
+	if len(kind) > MaxKind || !isMediaType(kind) && !wellKnown[kind] {
 		return fmt.Errorf("kind: want a media type such as text/plain or a well-known kind, got %.40q", kind)
 	}
 	return nil
