@@ -6,10 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/hansard-dao/hansard/api"
 	"github.com/hansard-dao/hansard/batcher"
 	"github.com/hansard-dao/hansard/proofs"
 )
@@ -120,6 +125,69 @@ func TestEveryError(t *testing.T) {
 	}
 }
 
+// eager sends bodies only once the service asks for them.
+var eager = &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+
+// stalled is a body that says when it is first read and then waits for its end.
+type stalled struct {
+	asked chan<- struct{}
+	end   <-chan struct{}
+}
+
+func (b stalled) Read([]byte) (int, error) {
+	b.asked <- struct{}{}
+	<-b.end
+	return 0, io.ErrUnexpectedEOF
+}
+
+func (s *service) stall(size int64, asked chan<- struct{}, end <-chan struct{}) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(s.t.Context(), "POST", s.url+"/v1/messages:batch", stalled{asked, end})
+	if err != nil {
+		return nil, err
+	}
+	req.ContentLength = size
+	req.Header.Set("Expect", "100-continue")
+	return eager.Do(req)
+}
+
+// TestTooLargeIsNotRead: a body that is said to be too large is not asked for.
+func TestTooLargeIsNotRead(t *testing.T) {
+	s := newService(t, nil)
+	asked, end := make(chan struct{}, 1), make(chan struct{})
+	close(end)
+	resp, err := s.stall(api.MaxManyBytes+1, asked, end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestEntityTooLarge || len(asked) != 0 {
+		t.Errorf("status %d, body asked for %d times", resp.StatusCode, len(asked))
+	}
+}
+
+// TestBodiesAreBounded: four requests of 16 MiB are read at once, and another is told to wait.
+func TestBodiesAreBounded(t *testing.T) {
+	s := newService(t, nil)
+	asked, end := make(chan struct{}, 4), make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if resp, err := s.stall(api.MaxManyBytes, asked, end); err == nil {
+				resp.Body.Close()
+			}
+		})
+	}
+	for range 4 {
+		<-asked
+	}
+	s.wantProblem(s.call("POST", "/v1/messages", string(signed(t, "x").Format())), 503, "busy", true)
+	close(end)
+	wg.Wait()
+	for s.call("POST", "/v1/messages", string(signed(t, "y").Format())).status == http.StatusServiceUnavailable {
+		runtime.Gosched() // the service notices the ends in its own time
+	}
+}
+
 // TestUnknownLength sends too much without saying so beforehand.
 func TestUnknownLength(t *testing.T) {
 	s := newService(t, nil)
@@ -139,7 +207,11 @@ func TestNoTokenIsNever(t *testing.T) {
 	for _, bearer := range []string{"Bearer ", "Bearer", "", "Bearer " + token} {
 		file := string(unsigned(t, "x", "zoom:1").Format())
 		s.wantProblem(s.call("POST", "/v1/messages", file, "Authorization: "+bearer), 403, "unsigned_refused", false)
-		s.wantProblem(s.call("POST", "/v1/flush", "", "Authorization: "+bearer), 401, "unauthenticated", false)
+		r := httptest.NewRequest("POST", "/v1/flush", nil) // as it is: a connection drops the trailing space
+		r.Header.Set("Authorization", bearer)
+		w := httptest.NewRecorder()
+		s.server.Handler.ServeHTTP(w, r)
+		s.wantProblem(answer{w.Code, w.Header(), w.Body.Bytes()}, 401, "unauthenticated", false)
 	}
 }
 

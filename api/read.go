@@ -73,14 +73,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 func (s *server) await(w http.ResponseWriter, r *http.Request, id proofs.Hash, until proofs.State, wait time.Duration) (receipts.Status, error) {
 	ctx := r.Context()
 	if wait > 0 {
-		// The server's own read timeout would end the request's context in the middle of the wait: net/http
-		// reads ahead to notice that the client went away.
-		c := http.NewResponseController(w)
-		deadline := time.Now().Add(wait + slack)
-		if err := c.SetReadDeadline(deadline); err != nil {
-			return receipts.Status{}, fmt.Errorf("set read deadline: %w", err)
-		}
-		if err := c.SetWriteDeadline(deadline); err != nil {
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + slack)); err != nil {
 			return receipts.Status{}, fmt.Errorf("set write deadline: %w", err)
 		}
 	}

@@ -41,6 +41,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 
+	"github.com/hansard-dao/hansard/internal/badgerlog"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -73,6 +74,7 @@ type DB struct {
 	dir     string
 	chain   proofs.Chain
 	reserve uint64
+	faults  *badgerlog.Faults
 
 	mu sync.Mutex // held while a batch is read, changed and stored
 }
@@ -80,7 +82,7 @@ type DB struct {
 // Open opens the directory, or makes it. The error says whether another process holds it, it belongs
 // to another log, or it cannot be written.
 func Open(cfg Config) (*DB, error) {
-	db := &DB{dir: cfg.Dir, chain: cfg.Chain, reserve: cfg.Reserve}
+	db := &DB{dir: cfg.Dir, chain: cfg.Chain, reserve: cfg.Reserve, faults: &badgerlog.Faults{}}
 	if db.reserve == 0 {
 		db.reserve = DefaultReserve
 	}
@@ -90,7 +92,7 @@ func Open(cfg Config) (*DB, error) {
 	if err := db.room(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
 	}
-	opts := badger.DefaultOptions(cfg.Dir).WithLogger(nil).WithSyncWrites(true).
+	opts := badger.DefaultOptions(cfg.Dir).WithLogger(db.faults).WithSyncWrites(true).
 		WithDetectConflicts(false). // nothing is read and then written by two
 		WithCompression(options.None).
 		WithMemTableSize(memtable).WithNumMemtables(3).
@@ -103,7 +105,8 @@ func Open(cfg Config) (*DB, error) {
 		}
 		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
 	}
-	if err := db.identify(); err != nil {
+	// badger leaves out a table whose checksum is wrong, says so in its log and opens without it.
+	if err := errors.Join(db.faults.Err(), db.identify()); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", cfg.Dir, err), db.Close())
 	}
 	return db, nil
@@ -168,12 +171,16 @@ func (db *DB) room() error {
 	return nil
 }
 
-// update runs one durable transaction, if the disk has room for it.
+// update runs one durable transaction, if the disk has room for it. After a fault nothing is written
+// any more, and that error does not wrap proofs.ErrRefused: whoever writes must stop.
 func (db *DB) update(f func(*badger.Txn) error) error {
+	if err := db.faults.Err(); err != nil {
+		return err
+	}
 	if err := db.room(); err != nil {
 		return err
 	}
-	return db.badger.Update(f)
+	return errors.Join(db.badger.Update(f), db.faults.Err())
 }
 
 // get returns a copy of the value, or an error that wraps proofs.ErrNotFound.

@@ -36,6 +36,7 @@ import (
 	ipld "github.com/ipfs/go-ipld-format"
 	"github.com/multiformats/go-multihash"
 
+	"github.com/hansard-dao/hansard/internal/badgerlog"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -61,7 +62,7 @@ type Node struct {
 	dir     string
 	reserve uint64 // bytes that stay free on the disk
 	db      *badger.DB
-	faults  *faults
+	faults  *badgerlog.Faults
 	blocks  blockstore.Blockstore // hashes what it reads
 	dag     ipld.DAGService       // over blocks
 	pinning sync.Mutex            // held by Pin: one CID gets one pin
@@ -70,7 +71,7 @@ type Node struct {
 // Open opens the store in cfg.Dir. The error wraps fs.ErrPermission or syscall.EROFS if the directory
 // cannot be written, syscall.ENOSPC if the disk is full.
 func Open(cfg Config) (*Node, error) {
-	n := &Node{dir: cfg.Dir, reserve: reserveFree, faults: &faults{}}
+	n := &Node{dir: cfg.Dir, reserve: reserveFree, faults: &badgerlog.Faults{}}
 	if err := n.open(); err != nil {
 		return nil, fmt.Errorf("open IPFS store %q: %w", cfg.Dir, err)
 	}
@@ -101,7 +102,7 @@ func (n *Node) open() error {
 		return err
 	}
 	// badger drops a table whose checksum is wrong, says so in its log and opens without it.
-	if err := n.faults.err(); err != nil {
+	if err := n.faults.Err(); err != nil {
 		return errors.Join(err, n.db.Close())
 	}
 	return nil
@@ -128,7 +129,7 @@ func (n *Node) Close() error {
 	if err := n.db.Close(); err != nil {
 		return fmt.Errorf("close IPFS store: %w", err)
 	}
-	return n.faults.err()
+	return n.faults.Err()
 }
 
 // cidOf returns the CID of a dag-cbor block, given the SHA-256 of its bytes.
@@ -171,7 +172,7 @@ func (n *Node) Put(ctx context.Context, data [][]byte) error {
 	}
 	err := n.writable(size)
 	if err == nil && len(missing) > 0 {
-		err = errors.Join(n.blocks.PutMany(ctx, missing), n.faults.err())
+		err = errors.Join(n.blocks.PutMany(ctx, missing), n.faults.Err())
 	}
 	if err != nil {
 		return fmt.Errorf("put %d blocks: %w", len(missing), err)
@@ -215,7 +216,7 @@ func (n *Node) pin(ctx context.Context, c cid.Cid, name string) error {
 		}
 		return p.PinWithMode(ctx, c, pin.Recursive, name)
 	})
-	return errors.Join(err, n.faults.err())
+	return errors.Join(err, n.faults.Err())
 }
 
 // walk reads every block that can be reached from root without passing a recursively pinned one.

@@ -21,6 +21,7 @@ import (
 	"github.com/ipfs/go-cid"
 	_ "github.com/ipld/go-ipld-prime/codec/dagcbor"
 
+	"github.com/hansard-dao/hansard/internal/badgerlog"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -312,15 +313,15 @@ func TestFaultStopsWriting(t *testing.T) {
 	putTest(t, n, chain[0])
 	n.db.Opts().Logger.Errorf("Error while curlf sync: %v\n", syscall.EIO)
 	for _, b := range chain {
-		if err := n.Put(t.Context(), b.blocks); !errors.Is(err, errFault) {
+		if err := n.Put(t.Context(), b.blocks); !errors.Is(err, badgerlog.ErrFault) {
 			t.Errorf("put after a fault: %v", err)
 		}
 	}
-	if err := n.Pin(t.Context(), chain[0].digest, ""); !errors.Is(err, errFault) {
+	if err := n.Pin(t.Context(), chain[0].digest, ""); !errors.Is(err, badgerlog.ErrFault) {
 		t.Errorf("pin after a fault: %v", err)
 	}
 	n.check(t, chain[:1], false)
-	if err := n.Close(); !errors.Is(err, errFault) {
+	if err := n.Close(); !errors.Is(err, badgerlog.ErrFault) {
 		t.Errorf("close after a fault: %v", err)
 	}
 	n = openTest(t, dir)
