@@ -159,7 +159,7 @@ func runWatch(c *cli.Context) error {
 		return usage("--until: %w", err)
 	}
 	w, lines := c.App.Writer, c.Bool("json") || !isTerminal(c.App.Writer)
-	return watch(c.Context, s, id, until, func(st *client.Status, back bool) error {
+	return watch(c.Context, s, id, until, lookAgain, func(st *client.Status, back bool) error {
 		switch {
 		case c.Bool("quiet"):
 			if st.State < until {
@@ -197,7 +197,7 @@ const lookAgain = 20 * time.Second
 
 // watch calls seen with each state of the message that it sees, once each, until the given one. A
 // message that goes back in a reorganisation is seen in that state, too.
-func watch(ctx context.Context, s *client.Client, id proofs.Hash, until proofs.State, seen func(st *client.Status, back bool) error) error {
+func watch(ctx context.Context, s *client.Client, id proofs.Hash, until proofs.State, again time.Duration, seen func(st *client.Status, back bool) error) error {
 	st, err := s.Status(ctx, id)
 	for back := false; err == nil; {
 		if err := seen(st, back); err != nil || st.State >= until {
@@ -205,16 +205,16 @@ func watch(ctx context.Context, s *client.Client, id proofs.Hash, until proofs.S
 		}
 		last := st.State
 		for err == nil && st.State == last {
-			st, err = next(ctx, s, id, last)
+			st, err = next(ctx, s, id, last, again)
 		}
 		back = err == nil && st.State < last
 	}
 	return err
 }
 
-// next waits a while for a state after last and returns the state there is.
-func next(ctx context.Context, s *client.Client, id proofs.Hash, last proofs.State) (*client.Status, error) {
-	wait, cancel := context.WithTimeout(ctx, lookAgain)
+// next waits for a state after last, but no longer than again, and returns the state there is.
+func next(ctx context.Context, s *client.Client, id proofs.Hash, last proofs.State, again time.Duration) (*client.Status, error) {
+	wait, cancel := context.WithTimeout(ctx, again)
 	defer cancel()
 	st, err := s.WaitStatus(wait, id, last+1)
 	if err != nil && ctx.Err() == nil && errors.Is(wait.Err(), context.DeadlineExceeded) {

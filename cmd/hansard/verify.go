@@ -245,7 +245,7 @@ type verifyLine struct {
 	Checks       []proofs.Check       `json:"checks"`
 	Expectations []proofs.Expectation `json:"expectations"`
 	Claims       *claims              `json:"claims"`
-	NotBefore    *proofs.Hash         `json:"notBefore"` // a block that the message is younger than
+	NotBefore    *proofs.Hash         `json:"notBefore"`       // a block that the message is younger than
 	NotAfter     *uint64              `json:"notAfter,string"` // in seconds; both null where nothing is proven
 	TrustBasis   []string             `json:"trustBasis"`
 	NotChecked   []string             `json:"notChecked"`
@@ -276,7 +276,7 @@ func (v *verifier) line(path string, r *proofs.Report) verifyLine {
 	l := verifyLine{
 		Schema: "hansard.verify/1", File: path, Verdict: r.Verdict, Exit: r.Verdict.Exit(), Checks: r.Checks[:],
 		Expectations: append([]proofs.Expectation{}, r.Expectations...),
-		TrustBasis: r.Relied(), NotChecked: append([]string{}, r.NotChecked()...), Compare: v.compare(path, r),
+		TrustBasis:   r.Relied(), NotChecked: append([]string{}, r.NotChecked()...), Compare: v.compare(path, r),
 	}
 	if i := r.Interval(); r.Verdict != proofs.Invalid {
 		if !i.NotBefore.IsZero() {

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+const golden = "../../testdata/receipts"
+
+// goldenCase is what every verifier must say of a receipt: testdata/vectors/receipts.json.
+type goldenCase struct {
+	Name         string
+	File         string
+	Trust        string
+	BlockHash    string
+	ExpectAuthor string
+	ExpectRoom   string
+	Verdict      proofs.Verdict
+	Exit         int
+	Checks       map[string]proofs.Status
+}
+
+func readCases(t *testing.T) []goldenCase {
+	t.Helper()
+	b, err := os.ReadFile("../../testdata/vectors/receipts.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Cases []goldenCase }
+	if err := json.Unmarshal(b, &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Cases) == 0 {
+		t.Fatal("no cases")
+	}
+	return file.Cases
+}
+
+func (g goldenCase) args() []string {
+	args := []string{"hansard", "verify", filepath.Join(golden, g.File)}
+	if g.Trust != "" {
+		args = append(args, "--trust", filepath.Join(golden, g.Trust))
+	}
+	for flag, value := range map[string]string{
+		"--block-hash": g.BlockHash, "--expect-author": g.ExpectAuthor, "--expect-room": g.ExpectRoom,
+	} {
+		if value != "" {
+			args = append(args, flag, value)
+		}
+	}
+	return args
+}
+
+func TestVerifyGolden(t *testing.T) {
+	t.Setenv("HANSARD_TRUST", "")
+	seen := map[int]bool{}
+	for _, g := range readCases(t) {
+		seen[g.Exit] = true
+		t.Run(g.Name, func(t *testing.T) {
+			code, out, errs := call(t, append(g.args(), "--json")...)
+			var got struct {
+				Schema  string
+				Verdict proofs.Verdict
+				Exit    int
+				Checks  []proofs.Check
+			}
+			if err := json.Unmarshal([]byte(out), &got); err != nil {
+				t.Fatalf("%v in %q, stderr %q", err, out, errs)
+			}
+			checks := map[string]proofs.Status{}
+			for _, c := range got.Checks {
+				checks[c.ID] = c.Status
+			}
+			if diff := cmp.Diff(g.Checks, checks); diff != "" {
+				t.Errorf("checks (-want +got):\n%s", diff)
+			}
+			if got.Verdict != g.Verdict || got.Exit != g.Exit || code != g.Exit || got.Schema != "hansard.verify/1" {
+				t.Errorf("verdict %s, exit %d in JSON and %d in fact; want %s, %d", got.Verdict, got.Exit, code, g.Verdict, g.Exit)
+			}
+			checkText(t, g)
+		})
+	}
+	for _, exit := range []int{0, 10, 11, 12, 13, 14} {
+		if !seen[exit] {
+			t.Errorf("no golden receipt exits %d", exit)
+		}
+	}
+}
+
+// checkText holds the text report to the case: all checks in order, the verdict, no raw control.
+func checkText(t *testing.T, g goldenCase) {
+	t.Helper()
+	code, out, errs := call(t, append(g.args(), "--explain")...)
+	if code != g.Exit || errs != "" {
+		t.Errorf("exit %d, want %d; stderr %q", code, g.Exit, errs)
+	}
+	if i := strings.IndexFunc(out, func(r rune) bool { return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || r == 0x202e }); i >= 0 {
+		t.Errorf("control character at %d in %q", i, out)
+	}
+	rest := out
+	for i := range len(g.Checks) {
+		id := "V" + strconv.Itoa(i+1)
+		_, after, found := strings.Cut(rest, "\n  "+id+" ")
+		line, _, _ := strings.Cut(after, "\n")
+		if fields := strings.Fields(line); !found || len(fields) < 3 || fields[1] != words[g.Checks[id]] {
+			t.Errorf("line of %s: %q, want %s and a detail", id, line, words[g.Checks[id]])
+		}
+		rest = after
+	}
+	for _, want := range []string{"\n" + string(g.Verdict) + " (exit " + strconv.Itoa(g.Exit) + ")", "\nTrust basis: ", "\nAsserted by you: "} {
+		if strings.Count(rest, want) != 1 {
+			t.Errorf("want %q once after the checks in %q", want, rest)
+		}
+	}
+}
+
+func TestVerifyWorstOfMany(t *testing.T) {
+	first := map[int]goldenCase{}
+	for _, g := range readCases(t) {
+		if _, ok := first[g.Exit]; !ok && g.BlockHash == readCases(t)[0].BlockHash && g.Trust == "trust.json" && g.ExpectRoom+g.ExpectAuthor == "" {
+			first[g.Exit] = g
+		}
+	}
+	args := []string{"hansard", "verify", "--trust", filepath.Join(golden, "trust.json"), "--block-hash", readCases(t)[0].BlockHash}
+	for _, exit := range []int{0, 14, 11, 12, 13, 10} { // each is worse than those before
+		g, ok := first[exit]
+		if !ok {
+			continue
+		}
+		args = append(args, filepath.Join(golden, g.File))
+		if code, out, _ := call(t, args...); code != exit || !strings.HasSuffix(out, "(exit "+strconv.Itoa(exit)+")\n") && exit != 0 {
+			t.Errorf("with %s: exit %d, want %d; %q", g.Name, code, exit, out[max(0, len(out)-80):])
+		}
+	}
+	if _, ok := first[10]; !ok {
+		t.Error("no golden receipt is INVALID under the common trust file and block hash")
+	}
+}
+
+// TestVerifyWithoutNetwork runs verify where there is no network at all; status shows that there is none.
+func TestVerifyWithoutNetwork(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	unshare := func(args ...string) (int, string) {
+		cmd := exec.CommandContext(t.Context(), "unshare", append([]string{"--map-root-user", "--net"}, args...)...)
+		out, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			t.Fatalf("unshare: %v", err)
+		}
+		return cmd.ProcessState.ExitCode(), string(out)
+	}
+	id := proofs.Hash{1}.String()
+	if code, _, _ := call(t, "hansard", "status", id, "--server", server.URL); code != exitUsage {
+		t.Fatalf("with a network the server must be reached; exit %d", code)
+	}
+	if code, out := unshare("hansard", "status", id, "--server", server.URL); code != exitUnreachable {
+		t.Fatalf("there is a network after all: exit %d, %s", code, out)
+	}
+	for _, g := range readCases(t) {
+		if g.Exit == 0 {
+			if code, out := unshare(g.args()...); code != 0 || !strings.Contains(out, "VALID (exit 0)") {
+				t.Fatalf("exit %d, want 0: %s", code, out)
+			}
+			return
+		}
+	}
+}
+
+func TestExplain(t *testing.T) {
+	explained := 0
+	for _, g := range readCases(t) {
+		b, err := os.ReadFile(filepath.Join(golden, g.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rc, err := proofs.ParseReceipt(b)
+		if err != nil || rc.Message == nil {
+			continue
+		}
+		explained++
+		var out bytes.Buffer
+		if got, want := explainMessage(&out, rc), rc.Chain.MessageDomain().MessageID(rc.Message); got != want {
+			t.Errorf("%s: id %s, want %s", g.Name, got, want)
+		}
+		explain(&out, rc)
+		failed := g.Checks["V2"] == proofs.Fail || g.Checks["V5"] == proofs.Fail
+		if differs := strings.Contains(out.String(), "DIFFERS"); g.Exit == 0 && differs || failed && !differs && g.Name != "index-outside" {
+			t.Errorf("%s: DIFFERS is there: %v; checks %v", g.Name, differs, g.Checks)
+		}
+	}
+	if explained == 0 {
+		t.Error("nothing was explained")
+	}
+}
