@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
 
@@ -264,7 +268,7 @@ func TestForeign(t *testing.T) {
 			change(&b)
 			h.transact(submitter, h.log.AnchorLog, h.anchorCall(b), 1e9)
 			h.mine(1)
-			err := h.anchorer().Run(t.Context())
+			err := h.anchorer().Step(t.Context())
 			if !errors.Is(err, ErrFatal) || !strings.Contains(err.Error(), "batch 0: ") || !strings.Contains(err.Error(), "another batch") {
 				t.Errorf("got %v", err)
 			}
@@ -282,6 +286,48 @@ func TestForeign(t *testing.T) {
 			t.Errorf("%d transactions", n)
 		}
 	})
+}
+
+// TestMatch finds the batch's event among others of one transaction, and compares every word of it.
+func TestMatch(t *testing.T) {
+	chain := proofs.Chain{ChainID: 1, AnchorLog: ContractAddress(), Log: proofs.Hash{1}}
+	a := &Anchorer{cfg: Config{Log: chain}}
+	b := proofs.Batch{Number: 2, Root: proofs.Hash{3}, First: 4, Size: 5, CID: proofs.Hash{6}}
+	event := func(chain proofs.Chain, b proofs.Batch) *types.Log {
+		word := func(n uint64) common.Hash { return common.BigToHash(new(big.Int).SetUint64(n)) }
+		first, size := word(b.First), word(b.Size)
+		return &types.Log{
+			Address: common.Address(chain.AnchorLog),
+			Topics:  []common.Hash{anchoredEvent, common.Hash(chain.Log), word(b.Number)},
+			Data:    slices.Concat(b.Root[:], first[:], size[:], b.CID[:]),
+		}
+	}
+	otherContract, otherLog, otherNumber := chain, chain, b
+	otherContract.AnchorLog[0]++
+	otherLog.Log[0]++
+	otherNumber.Number++
+	otherEvent, noTopics := event(chain, b), event(chain, b)
+	otherEvent.Topics[0][0]++
+	noTopics.Topics = nil
+	others := []*types.Log{event(otherContract, b), event(otherLog, b), event(chain, otherNumber), otherEvent, noTopics}
+
+	got, err := a.match(&types.Receipt{Logs: append(others, event(chain, b))}, b)
+	if err != nil || got != len(others) {
+		t.Errorf("found at %d, %v; want %d", got, err, len(others))
+	}
+	if _, err := a.match(&types.Receipt{Logs: others}, b); err == nil || errors.Is(err, ErrFatal) {
+		t.Errorf("without the event: %v", err)
+	}
+	for name, change := range map[string]func(*proofs.Batch){
+		"root": func(b *proofs.Batch) { b.Root[0]++ }, "first": func(b *proofs.Batch) { b.First++ },
+		"size": func(b *proofs.Batch) { b.Size++ }, "cid": func(b *proofs.Batch) { b.CID[0]++ },
+	} {
+		other := b
+		change(&other)
+		if _, err := a.match(&types.Receipt{Logs: []*types.Log{event(chain, other)}}, b); !errors.Is(err, ErrFatal) {
+			t.Errorf("other %s: %v", name, err)
+		}
+	}
 }
 
 // TestChecks refuses a chain, contract or key that is not the configured one.
@@ -417,7 +463,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRunPauses has a node that is gone: the pause doubles up to a minute, and a wake does not cut it.
+// TestRunPauses has a node that hangs and is then gone: a round ends after two minutes, the pause doubles
+// up to a minute, and a wake does not cut it.
 func TestRunPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &harness{T: t, calls: map[string]int{}, store: &memStore{t: t}}
@@ -425,9 +472,12 @@ func TestRunPauses(t *testing.T) {
 		var rounds []time.Duration
 		start := time.Now()
 		var a *Anchorer
-		h.fault = func(*request, func() []byte) ([]byte, error) {
+		h.fault = func(r *request, _ func() []byte) ([]byte, error) {
 			rounds = append(rounds, time.Since(start))
 			a.Wake()
+			if len(rounds) == 1 {
+				<-r.ctx.Done()
+			}
 			return nil, errors.New("node is gone")
 		}
 		raw, err := rpc.DialOptions(t.Context(), "http://node.invalid", rpc.WithHTTPClient(h.httpClient()))
@@ -436,13 +486,13 @@ func TestRunPauses(t *testing.T) {
 		}
 		h.client = ethclient.NewClient(raw)
 		a = h.anchorer()
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 		defer cancel()
 		if err := a.Run(ctx); err != nil {
 			t.Errorf("run: %v", err)
 		}
 		var want []time.Duration
-		for _, s := range []int{0, 3, 9, 21, 45, 93, 153, 213} {
+		for _, s := range []int{0, 123, 129, 141, 165, 213, 273, 333} {
 			want = append(want, time.Duration(s)*time.Second)
 		}
 		if fmt.Sprint(rounds) != fmt.Sprint(want) {

@@ -323,7 +323,7 @@ func TestWallet(t *testing.T) {
 	}
 	w.ChainID = 5
 	_, deployErr := w.Deploy(t.Context())
-	_, openErr := w.OpenLog(t.Context(), h.log.AnchorLog, proofs.Hash{3}, submitter.Address())
+	_, openErr := w.OpenLog(t.Context(), h.log.AnchorLog, proofs.Hash{1}, submitter.Address())
 	if !errors.Is(deployErr, ErrFatal) || !errors.Is(openErr, ErrFatal) {
 		t.Errorf("on another chain: %v; %v", deployErr, openErr)
 	}

@@ -53,6 +53,7 @@ var submitter, stranger, pauper = newKey("submitter"), newKey("stranger"), newKe
 
 // request is a JSON-RPC request on its way to the chain.
 type request struct {
+	ctx    context.Context
 	ID     json.RawMessage   `json:"id"`
 	Method string            `json:"method"`
 	Params []json.RawMessage `json:"params"`
@@ -129,7 +130,7 @@ func (h *harness) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &request{}
+	r := &request{ctx: req.Context()}
 	if err := json.Unmarshal(body, r); err != nil {
 		return nil, err
 	}

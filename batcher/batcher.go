@@ -56,7 +56,7 @@ const (
 )
 
 const (
-	maxGroup      = 1024     // entries of one Append: past it the rate no longer grows
+	maxGroup      = 256      // entries of one Append: enough to share a sync, few enough that others are verified meanwhile
 	maxGroupBytes = 2 << 20  // of one Append: a badger transaction holds 9 MB
 	maxQueued     = 64 << 20 // bytes of bodies and evidence that wait
 )
@@ -175,7 +175,7 @@ func (b *Batcher) Run(ctx context.Context) error {
 	defer close(b.closed)
 	b.err = ErrClosed
 	if err := b.load(ctx); err != nil {
-		b.err = err
+		b.err = fmt.Errorf("%w: %w", ErrClosed, err)
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -207,8 +207,9 @@ func (b *Batcher) load(ctx context.Context) (err error) {
 			b.pool.add(&entries[i])
 		}
 	}
-	// A pool that was being sealed when we died is older than the tail says: the next one was open.
-	if p := b.pool; len(p.entries) > 0 && p.entries[0].ReceivedAt < b.tail.OpenedAt {
+	// The tail tells of another pool if one was being sealed when we died, and the next one was open. By
+	// the first entry and not by which is older: clocks are set back.
+	if p := b.pool; len(p.entries) > 0 && p.entries[0].ReceivedAt != b.tail.OpenedAt {
 		b.tail.OpenedAt, b.tail.NotBefore = p.entries[0].ReceivedAt, proofs.Hash{}
 		p.tail = b.tail
 	}

@@ -14,6 +14,8 @@ type pool struct {
 	tail    proofs.Tail // its Sealed and Batches are where the pool begins
 	entries []proofs.Entry
 	leaves  []proofs.Hash
+	sizes   []int64 // about what each entry's record takes
+	bytes   int64   // their sum
 	rooms   map[proofs.Hash]bool
 }
 
@@ -24,6 +26,8 @@ func (b *Batcher) newPool() *pool {
 func (p *pool) add(a *proofs.Accepted) {
 	p.entries = append(p.entries, a.Entry)
 	p.leaves = append(p.leaves, a.Leaf)
+	p.sizes = append(p.sizes, sizeOf(a.Message, a.Evidence))
+	p.bytes += p.sizes[len(p.sizes)-1]
 	p.rooms[a.Entry.Room] = true
 }
 
@@ -257,15 +261,19 @@ func (b *Batcher) rotate(ctx context.Context, wanted bool) {
 	}
 }
 
+// maxBatchBytes keeps a batch's chunks, and with MaxRooms its manifest, within proofs.MaxManifest.
+const maxBatchBytes = 1 << 30
+
 // cut returns how many of the pool's first entries go into one batch.
 func (p *pool) cut(limit uint64) uint64 {
 	n := min(limit, uint64(len(p.entries)))
-	if len(p.rooms) <= proofs.MaxRooms {
+	if len(p.rooms) <= proofs.MaxRooms && p.bytes <= maxBatchBytes {
 		return n
 	}
-	rooms := map[proofs.Hash]bool{}
+	rooms, bytes := map[proofs.Hash]bool{}, int64(0)
 	for i, e := range p.entries[:n] {
-		if rooms[e.Room] = true; len(rooms) > proofs.MaxRooms {
+		rooms[e.Room] = true
+		if bytes += p.sizes[i]; len(rooms) > proofs.MaxRooms || bytes > maxBatchBytes {
 			return uint64(i)
 		}
 	}
@@ -280,8 +288,10 @@ func (b *Batcher) split(n uint64) *pool {
 	rest := b.newPool()
 	rest.entries = append(rest.entries, p.entries[n:]...)
 	rest.leaves = append(rest.leaves, p.leaves[n:]...)
-	for _, e := range rest.entries {
+	rest.sizes = append(rest.sizes, p.sizes[n:]...)
+	for i, e := range rest.entries {
 		rest.rooms[e.Room] = true
+		rest.bytes += rest.sizes[i]
 	}
 	p.entries, p.leaves = p.entries[:n], p.leaves[:n]
 	return rest

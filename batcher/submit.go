@@ -28,7 +28,7 @@ const (
 // RefusedError says why a message cannot be accepted. The same message will be refused again.
 type RefusedError struct {
 	Code  Code
-	Field string // of the message, or "evidence"
+	Field string // of the message, or "evidence"; empty where Err says it
 	Err   error
 }
 
@@ -51,8 +51,8 @@ type Submission struct {
 	Evidence proofs.Evidence
 }
 
-// Result is the answer to one Submission: Accepted, or Err, a *RefusedError or *BusyError or an
-// error that wraps ErrClosed.
+// Result is the answer to one Submission: Accepted, or Err, a *RefusedError or *BusyError, an error
+// that wraps ErrClosed, or that of the caller's context.
 type Result struct {
 	ID       proofs.Hash
 	Accepted proofs.Accepted
@@ -73,10 +73,10 @@ type request struct {
 // If ctx ends first, a message may or may not have been accepted: submit it again to know. The
 // submissions must not be changed afterwards.
 func (b *Batcher) Submit(ctx context.Context, subs ...Submission) []Result {
-	if n := len(subs) / 2; n > 0 && (len(subs) > maxGroup || sizeOf(subs) > maxGroupBytes) {
+	if n := len(subs) / 2; n > 0 && (len(subs) > maxGroup || sizeOfAll(subs) > maxGroupBytes) {
 		return append(b.Submit(ctx, subs[:n]...), b.Submit(ctx, subs[n:]...)...)
 	}
-	r := &request{size: sizeOf(subs), results: make([]Result, len(subs)), done: make(chan struct{})}
+	r := &request{size: sizeOfAll(subs), results: make([]Result, len(subs)), done: make(chan struct{})}
 	if err := b.busy(); err != nil {
 		return r.fail(err)
 	}
@@ -109,16 +109,24 @@ func (b *Batcher) Submit(ctx context.Context, subs ...Submission) []Result {
 	}
 }
 
-// sizeOf returns about what submissions take in memory and in the store, in bytes.
-func sizeOf(subs []Submission) (size int64) {
+// sizeOfAll returns about what submissions take in memory and in the store, in bytes.
+func sizeOfAll(subs []Submission) (size int64) {
 	for i := range subs {
-		m := &subs[i].Message
-		size += int64(1024 + len(m.Body) + len(m.Source) + len(subs[i].Evidence.Bytes))
-		for _, a := range m.Attachments {
-			size += int64(len(a))
-		}
+		size += sizeOf(&subs[i].Message, subs[i].Evidence)
 	}
 	return size
+}
+
+// sizeOf returns about what a message takes, in bytes: 1,024 for the fields of fixed size.
+func sizeOf(m *proofs.Message, e proofs.Evidence) int64 {
+	size := 1024 + len(e.Bytes)
+	if m != nil {
+		size += len(m.Body) + len(m.Source) + len(m.Author) + len(m.Room)
+		for _, a := range m.Attachments {
+			size += len(a)
+		}
+	}
+	return int64(size)
 }
 
 // abandoned answers for a request that nobody waits for any more; if it is done, it is done. The
@@ -177,8 +185,11 @@ func (b *Batcher) check(s *Submission, a *proofs.Accepted) Result {
 	if err := m.Check(); err != nil {
 		return refuse(Malformed, "", err)
 	}
-	if err := checkAbout(m); err != nil {
-		return refuse(Malformed, "body", err)
+	if field, err := checkAbout(m); err != nil {
+		return refuse(Malformed, field, err)
+	}
+	if _, wallet := m.Author.Wallet(); wallet && s.Evidence.Scheme == proofs.SchemeNone {
+		return refuse(Malformed, "author", errors.New("author: a wallet can sign: send its signature with the scheme eip712, or name the account that was seen, such as zoom:Name"))
 	}
 	now := b.cfg.Now()
 	if latest := uint64(now.Add(b.cfg.Ahead).UnixMilli()); m.SentAt > latest {
@@ -187,13 +198,12 @@ func (b *Batcher) check(s *Submission, a *proofs.Accepted) Result {
 	id := b.domain.MessageID(m)
 	vouch, err := proofs.CheckEvidence(id, m.Author, s.Evidence, b.cfg.Recover)
 	if err != nil {
-		c := b.cfg.Chain
-		return refuse(BadSignature, "evidence", fmt.Errorf("%w; the message must be signed in the domain Hansard, 1, chain %d, contract %s", err, c.ChainID, c.AnchorLog))
-	}
-	if s.Evidence.Bytes == nil {
-		s.Evidence.Bytes = []byte{}
+		return refuse(BadSignature, "evidence", b.explain(err, s.Evidence.Scheme))
 	}
 	a.Message, a.Evidence = m, s.Evidence
+	if a.Evidence.Bytes == nil {
+		a.Evidence.Bytes = []byte{} // nil stands for an erased payload
+	}
 	a.Entry = proofs.Entry{
 		Log: m.Log, Room: m.Room.Tag(), Message: id, Author: m.Author.Commit(m.Salt),
 		Vouch: vouch, Evidence: s.Evidence.Hash(),
@@ -201,18 +211,30 @@ func (b *Batcher) check(s *Submission, a *proofs.Accepted) Result {
 	return Result{ID: id}
 }
 
+// explain adds to the error of evidence what would help.
+func (b *Batcher) explain(err error, scheme string) error {
+	switch {
+	case errors.Is(err, proofs.ErrScheme):
+		return fmt.Errorf("%w; sign the message with eip712 or eip191", err)
+	case scheme == proofs.SchemeNone:
+		return err
+	}
+	c := b.cfg.Chain
+	return fmt.Errorf("%w; the message must be signed in the domain Hansard, 1, chain %d, contract %s", err, c.ChainID, c.AnchorLog)
+}
+
 // checkAbout holds the well-known kinds to their bodies: a JSON object, and for edit and retract
-// the message that it is about.
-func checkAbout(m *proofs.Message) error {
+// the message that it is about. It returns the field that is wrong.
+func checkAbout(m *proofs.Message) (field string, err error) {
 	if !proofs.IsWellKnown(m.Kind) {
-		return nil
+		return "", nil
 	}
 	var body map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(m.Body), &body); err != nil || body == nil {
-		return fmt.Errorf("body: the kind %s carries a JSON object", m.Kind)
+		return "body", fmt.Errorf("body: the kind %s carries a JSON object", m.Kind)
 	}
 	if (m.Kind == proofs.KindEdit || m.Kind == proofs.KindRetract) && m.Replaces.IsZero() {
-		return fmt.Errorf("replaces: the kind %s names the message that it is about", m.Kind)
+		return "replaces", fmt.Errorf("replaces: the kind %s names the message that it is about", m.Kind)
 	}
-	return nil
+	return "", nil
 }

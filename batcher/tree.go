@@ -31,6 +31,9 @@ const parallelLeaves = 2048
 // BuildTree builds the tree over leafData in index order. It panics on no leaves.
 func BuildTree(leafData [][]byte) (proofs.Tree, error) {
 	size := uint64(len(leafData))
+	if size == 0 {
+		panic("batcher: a tree of no leaves")
+	}
 	height := proofs.TreeHeight(size)
 	part := height // height of the parts
 	if size >= parallelLeaves {

@@ -46,19 +46,25 @@ func (s Keystore) path(name string) (string, error) {
 // New makes a random key and stores it under the name.
 func (s Keystore) New(name, password string) (*Key, error) {
 	key, err := GenerateKey()
+	if err == nil {
+		err = s.store(name, password, key)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return key, s.store(name, password, key)
+	return key, nil
 }
 
 // Import reads a key file of another program and stores its key under the name with a new password.
 func (s Keystore) Import(name string, file []byte, oldPassword, password string) (*Key, error) {
 	key, err := decrypt(file, oldPassword)
+	if err == nil {
+		err = s.store(name, password, key)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("import key: %w", err)
 	}
-	return key, s.store(name, password, key)
+	return key, nil
 }
 
 func (s Keystore) store(name, password string, key *Key) error {
@@ -84,10 +90,38 @@ func (s Keystore) store(name, password string, key *Key) error {
 	if err != nil {
 		return fmt.Errorf("encrypt key %s: %w", name, err)
 	}
-	if err := renameio.WriteFile(path, file, 0o600); err != nil {
+	if err := create(path, file); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			err = ErrKeyExists
+		}
 		return fmt.Errorf("store key %s: %w", name, err)
 	}
 	return nil
+}
+
+// create writes a file that is not there yet, whole or not at all, and its name durably: a key that
+// was shown to somebody must not be lost. A link, unlike a rename, never replaces.
+func create(path string, content []byte) (err error) {
+	dir := filepath.Dir(path)
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Cleanup()) }()
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Unlock opens the key of that name.
@@ -110,7 +144,13 @@ func (s Keystore) Unlock(name, password string) (*Key, error) {
 	return key, nil
 }
 
-func decrypt(file []byte, password string) (*Key, error) {
+// decrypt opens a key file, perhaps of another program.
+func decrypt(file []byte, password string) (opened *Key, err error) {
+	defer func() {
+		if p := recover(); p != nil { // go-ethereum's answer to a parameter that is missing or of another type
+			opened, err = nil, fmt.Errorf("key file: malformed: %v", p)
+		}
+	}()
 	key, err := keystore.DecryptKey(file, password)
 	if errors.Is(err, keystore.ErrDecrypt) {
 		return nil, ErrPassword

@@ -12,7 +12,7 @@ import (
 const (
 	MaxChunk    = 256 << 10 // unless a single record is larger
 	MaxManifest = 1 << 20   // what every IPFS implementation moves
-	MaxRooms    = 8_192     // rooms of a batch, so that a manifest stays below MaxManifest
+	MaxRooms    = 4_096     // rooms of a batch: their heads take less than half of MaxManifest
 )
 
 // Record is an entry with what it stands for, as it is kept and pinned.

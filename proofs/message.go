@@ -134,6 +134,9 @@ type Message struct {
 
 // Check reports the first field that breaks a rule of sections 1 and 2 of the format.
 func (m *Message) Check() error {
+	if len(m.Body) > MaxBody {
+		return fmt.Errorf("body: %d bytes are over the limit of %d; send the rest as an attachment", len(m.Body), MaxBody)
+	}
 	if _, err := ParseRoom(string(m.Room)); err != nil {
 		return err
 	}
@@ -142,9 +145,6 @@ func (m *Message) Check() error {
 	}
 	if err := CheckKind(m.Kind); err != nil {
 		return err
-	}
-	if len(m.Body) > MaxBody {
-		return fmt.Errorf("body: %d bytes are over the limit of %d; send the rest as an attachment", len(m.Body), MaxBody)
 	}
 	if !utf8.ValidString(m.Body) {
 		return errors.New("body: invalid UTF-8")

@@ -41,6 +41,9 @@ type Recoverer func(digest Hash, s Signature) (Address, error)
 
 // Recover returns the address whose key signed digest, in pure Go.
 func Recover(digest Hash, s Signature) (Address, error) {
+	if _, err := ParseSignature(s[:]); err != nil {
+		return Address{}, err
+	}
 	compact := append([]byte{s[64]}, s[:64]...)
 	key, _, err := ecdsa.RecoverCompact(compact, digest[:])
 	if err != nil {

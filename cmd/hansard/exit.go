@@ -68,7 +68,7 @@ func exitCode(err error) int {
 // answerCode maps an answer of the service that is an error.
 func answerCode(e *client.Error) int {
 	switch {
-	case e.Code == "unsigned_refused":
+	case e.Code == "unsigned_refused", e.Code == "unauthenticated":
 		return exitAuth
 	case e.Code == "not_found":
 		return exitUsage

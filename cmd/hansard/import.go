@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +33,8 @@ func importCommand() *cli.Command {
 				"file again adds nothing; an edited copy adds what was edited, as messages of the kind edit.\n" +
 				"Without --server the log in --data is used, on an embedded chain unless --rpc names another.",
 			Flags: append(nodeFlags(),
-				&cli.StringFlag{Name: "room", Required: true, Usage: "`ROOM`, such as ethereum/acd"},
-				&cli.StringFlag{Name: "start", Required: true, Usage: "when the recording began, such as 2026-08-20T14:00:00Z (`TIME`)"},
+				&cli.StringFlag{Name: "room", Usage: "`ROOM`, such as ethereum/acd"},
+				&cli.StringFlag{Name: "start", Usage: "when the recording began, such as 2026-08-20T14:00:00Z (`TIME`)"},
 				&cli.StringFlag{Name: "server", EnvVars: []string{"HANSARD_SERVER"}, Usage: "`URL` of a running service"},
 				&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the service's importer token (default: importer.token in --data)"},
 				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`DIR` for the receipts (default: the file's name and -receipts)"},
@@ -59,6 +60,11 @@ type importLog interface {
 func importZoomChat(c *cli.Context) error {
 	if c.NArg() != 1 {
 		return usage("import zoom-chat takes one FILE, got %d arguments", c.NArg())
+	}
+	for _, name := range []string{"room", "start"} {
+		if c.String(name) == "" {
+			return usage("import zoom-chat needs --%s", name)
+		}
 	}
 	file := c.Args().First()
 	start, err := time.Parse(time.RFC3339, c.String("start"))
@@ -98,17 +104,19 @@ func importZoomChat(c *cli.Context) error {
 		if out == "" {
 			out = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) + "-receipts"
 		}
+		var blocks []proofs.BlockRef
 		if !c.Bool("dry-run") {
-			if err := record(ctx, c, log, plan, out); err != nil {
+			if blocks, err = record(ctx, c, log, plan, out); err != nil {
 				return err
 			}
 		}
-		return printImport(c, plan, room, out)
+		return printImport(c, plan, room, out, blocks)
 	})
 }
 
-// record submits what the plan adds, waits until every line is final, and writes the receipts.
-func record(ctx context.Context, c *cli.Context, log importLog, plan *zoomchat.Import, out string) error {
+// record submits what the plan adds, waits until every line is final, and writes the receipts. It
+// returns the blocks that they stand in.
+func record(ctx context.Context, c *cli.Context, log importLog, plan *zoomchat.Import, out string) (blocks []proofs.BlockRef, err error) {
 	var subs []batcher.Submission
 	for _, s := range plan.Steps {
 		if s.Action != zoomchat.Keep {
@@ -117,41 +125,52 @@ func record(ctx context.Context, c *cli.Context, log importLog, plan *zoomchat.I
 	}
 	if len(subs) > 0 {
 		if err := log.Submit(ctx, subs); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := log.Flush(ctx); err != nil { // also what an interrupted import left in the pool
-		return err
+		return nil, err
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
-		return usage("make the folder for the receipts: %w", err)
+		return nil, usage("make the folder for the receipts: %w", err)
 	}
 	bar := progressbar.NewOptions(len(plan.Steps), progressbar.OptionSetWriter(c.App.ErrWriter),
 		progressbar.OptionSetVisibility(isTerminal(c.App.ErrWriter) && !c.Bool("json") && !c.Bool("quiet")),
 		progressbar.OptionSetDescription("anchoring"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
 	for _, s := range plan.Steps {
 		if err := log.WaitFinal(ctx, s.ID); err != nil {
-			return err
+			return nil, err
 		}
 		receipt, err := log.Receipt(ctx, s.ID)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		rc, err := proofs.ParseReceipt(receipt)
+		if err != nil || rc.Anchor == nil {
+			return nil, fmt.Errorf("the receipt of line %d is not complete: %v", s.Line.Number, err)
+		}
+		if !slices.Contains(blocks, rc.Anchor.Block) {
+			blocks = append(blocks, rc.Anchor.Block)
 		}
 		name := fmt.Sprintf("%05d-%s.receipt.json", s.Line.Number, s.ID.String()[2:10])
 		if err := renameio.WriteFile(filepath.Join(out, name), receipt, 0o644); err != nil {
-			return fmt.Errorf("write a receipt: %w", err)
+			return nil, fmt.Errorf("write a receipt: %w", err)
 		}
 		bar.Add(1) //nolint:errcheck // it only draws
 	}
-	return nil
+	return blocks, nil
 }
 
-func printImport(c *cli.Context, plan *zoomchat.Import, room proofs.Room, out string) error {
+func printImport(c *cli.Context, plan *zoomchat.Import, room proofs.Room, out string, blocks []proofs.BlockRef) error {
+	hashes := make([]string, len(blocks))
+	for i, b := range blocks {
+		hashes[i] = b.Hash.String()
+	}
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, map[string]any{
 			"schema": "hansard.import/1", "room": room, "lines": len(plan.Steps), "added": plan.Adds, "edited": plan.Edits,
 			"kept": plan.Keeps, "replies": plan.Replies, "linkedReplies": plan.LinkedReplies,
-			"reactions": plan.Reactions, "linkedReactions": plan.LinkedReactions, "receipts": out, "dryRun": c.Bool("dry-run"),
+			"reactions": plan.Reactions, "linkedReactions": plan.LinkedReactions, "receipts": out, "blockHashes": hashes, "dryRun": c.Bool("dry-run"),
 		})
 	}
 	if c.Bool("quiet") {
@@ -166,9 +185,13 @@ func printImport(c *cli.Context, plan *zoomchat.Import, room proofs.Room, out st
 		"  replies    %d, %d linked to the line they quote\n  reactions  %d, %d linked\n",
 		verb, len(plan.Steps), room, plan.Adds, plan.Edits, plan.Keeps,
 		plan.Replies, plan.LinkedReplies, plan.Reactions, plan.LinkedReactions)
-	if err == nil && !c.Bool("dry-run") {
-		_, err = fmt.Fprintf(c.App.Writer, "  receipts   %s, all finalized\n  class 6: nobody signed these lines; a receipt says what the importer saw, and when at the latest\n", out)
+	if err != nil || c.Bool("dry-run") {
+		return err
 	}
+	_, err = fmt.Fprintf(c.App.Writer, "  receipts   %s, all finalized\n"+
+		"  class 6: nobody signed these lines; a receipt says what the importer saw, and when at the latest\n"+
+		"Check them, after comparing the block hashes with a node that you trust:\n"+
+		"  hansard verify %s/*.receipt.json --trust TRUST --block-hash %s\n", out, out, strings.Join(hashes, " --block-hash "))
 	return err
 }
 
@@ -255,4 +278,3 @@ func hintServer(err error) error {
 	}
 	return err
 }
-

@@ -46,6 +46,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		OnUsageError:           usageError,
 		CommandNotFound:        func(*cli.Context, string) {},
 		HideVersion:            true,
+		HideHelpCommand:        true,
 		UseShortOptionHandling: false,
 		EnableBashCompletion:   true,
 		Commands: []*cli.Command{
@@ -68,12 +69,12 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 
 // finish gives a command and its subcommands what all of them share.
 func finish(c *cli.Command) {
-	c.OnUsageError = usageError
+	c.OnUsageError, c.HideHelpCommand = usageError, true
 	if len(c.Subcommands) == 0 {
 		c.Flags = append(c.Flags,
 			&cli.BoolFlag{Name: "json", Usage: "print JSON, one object a line"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the primary value"},
-			&cli.BoolFlag{Name: "no-color", Usage: "print no colour", EnvVars: []string{"NO_COLOR"}, Hidden: true},
+			&cli.BoolFlag{Name: "no-color", Usage: "accepted and without effect: nothing is coloured", Hidden: true},
 			&cli.BoolFlag{Name: "no-input", Usage: "never ask; fail where an answer is missing"},
 		)
 		return
@@ -166,7 +167,7 @@ func report(ctx context.Context, err error, stderr io.Writer) int {
 	}
 	var quiet *silentError
 	if !errors.As(err, &quiet) {
-		fmt.Fprintf(stderr, "hansard: %v\n", err)
+		fmt.Fprintf(stderr, "hansard: %s\n", visible(err.Error()))
 	}
 	return exitCode(err)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -17,9 +19,30 @@ import (
 
 // printJSON prints v as one line, with the schema's name first.
 func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	// JSON escapes ASCII controls only; a terminal obeys others too.
+	var b strings.Builder
+	for _, r := range buf.String() {
+		if r != '\n' && hidden(r) {
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
+			continue
+		}
+		b.WriteRune(r)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// hidden reports whether r is a control, bidi or zero-width character; the joiner inside emoji is not.
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != '\u200d'
 }
 
 // visible makes somebody else's text safe for a terminal: control, bidi and zero-width characters and
@@ -32,7 +55,7 @@ func visible(s string) string {
 			b.WriteString("\n")
 		case r == '\t':
 			b.WriteString("\t")
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r) && r != '\u200d', r == unicode.ReplacementChar:
+		case hidden(r), r == unicode.ReplacementChar:
 			fmt.Fprintf(&b, "<U+%04X>", r)
 		default:
 			b.WriteRune(r)
