@@ -11,9 +11,9 @@ go:
 contracts: node_modules/.package-lock.json ## forge fmt, lint, build, test, gas snapshot
 	tools/contracts
 
-vectors: node_modules/.package-lock.json ## the golden vectors in another language
-	node testdata/verify.mjs --vectors testdata/vectors
-	node --test testdata/verify.test.mjs
+vectors: node_modules/.package-lock.json ## another language, and the whole way as a user walks it
+	node testdata/verify.mjs --vectors testdata/vectors && node --test testdata/verify.test.mjs
+	tools/endtoend
 
 kubo: $(KUBO) ## CIDs as a stock IPFS node computes them
 	HANSARD_KUBO=$(KUBO) go test -tags kubo -run Kubo ./storage/ipfs
