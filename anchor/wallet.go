@@ -77,10 +77,7 @@ func (w *Wallet) Deploy(ctx context.Context) (proofs.Address, error) {
 // OpenLog makes sure that the wallet's log of that salt is open with the submitter, and waits until it is
 // mined. It sends nothing if the log is open, and returns an error if that one has another submitter.
 func (w *Wallet) OpenLog(ctx context.Context, anchorLog proofs.Address, salt proofs.Hash, submitter proofs.Address) (proofs.Hash, error) {
-	owner := w.Signer.Address()
-	var word [32]byte
-	copy(word[12:], owner[:])
-	log := proofs.Keccak(word[:], salt[:])
+	log := proofs.LogID(w.Signer.Address(), salt)
 	if err := w.checkChain(ctx); err != nil {
 		return log, err
 	}

@@ -80,13 +80,13 @@ type Config struct {
 func (c Config) validate() error {
 	var errs []error
 	if c.Store == nil {
-		errs = append(errs, errors.New("Store is missing"))
+		errs = append(errs, errors.New("no Store"))
 	}
 	if c.Chain.Log.IsZero() {
-		errs = append(errs, errors.New("Chain.Log is zero"))
+		errs = append(errs, errors.New("no log in Chain"))
 	}
 	if c.MaxMessages > proofs.MaxBatch {
-		errs = append(errs, fmt.Errorf("MaxMessages: %d is over %d", c.MaxMessages, uint64(proofs.MaxBatch)))
+		errs = append(errs, fmt.Errorf("limit MaxMessages: %d is over %d", c.MaxMessages, uint64(proofs.MaxBatch)))
 	}
 	for name, d := range map[string]time.Duration{"MaxAge": c.MaxAge, "Promise": c.Promise, "Ahead": c.Ahead} {
 		if d < 0 {
@@ -94,10 +94,10 @@ func (c Config) validate() error {
 		}
 	}
 	if d := c.withDefaults(); d.Promise <= d.MaxAge {
-		errs = append(errs, fmt.Errorf("Promise: %s is not longer than MaxAge, %s: it could not be kept", d.Promise, d.MaxAge))
+		errs = append(errs, fmt.Errorf("span Promise: %s is not longer than MaxAge, %s: it could not be kept", d.Promise, d.MaxAge))
 	}
 	if c.Queue < 0 {
-		errs = append(errs, fmt.Errorf("Queue: %d is negative", c.Queue))
+		errs = append(errs, fmt.Errorf("limit Queue: %d is negative", c.Queue))
 	}
 	return errors.Join(errs...)
 }
