@@ -66,6 +66,8 @@ type Config struct {
 	Dir     string
 	Chain   proofs.Chain // which log; a directory holds one
 	Reserve uint64       // bytes that stay free on the disk; 0: DefaultReserve
+
+	tune func(badger.Options) badger.Options // tests: smaller tables, or a fault to be found
 }
 
 // DB is the log on disk. Its methods are safe for concurrent use, but there is one writer of entries.
@@ -97,7 +99,8 @@ func Open(cfg Config) (*DB, error) {
 		WithCompression(options.None).
 		WithMemTableSize(memtable).WithNumMemtables(3).
 		WithValueLogFileSize(64 << 20).
-		WithBlockCacheSize(64 << 20).WithMetricsEnabled(false)
+		WithBlockCacheSize(0). // for compressed tables; ours are read from their maps
+		WithMetricsEnabled(false)
 	var err error
 	if db.badger, err = badger.Open(opts); err != nil {
 		if strings.Contains(err.Error(), "Cannot acquire directory lock") {

@@ -387,8 +387,7 @@ const VERDICTS = new Map([[10, "INVALID"], [13, "MISMATCH"], [12, "UNDETERMINED"
 function checkExpected({ message, entry }, { expectAuthor, expectRoom }) {
   const author = /^0x[0-9a-f]{40}$/i.test(expectAuthor) ? expectAuthor.toLowerCase() : expectAuthor;
   const row = (name, want, status) => (want ? [{ id: "--", name, status, detail: `expected ${show(want)}` }] : []);
-  const named = !message ? "unknown" : message.author !== author ? "fail" : entry.vouch >= 5 ? "unknown" : "pass";
-  return [...row("author", author, named),
+  return [...row("author", author, !message ? "unknown" : message.author !== author ? "fail" : entry.vouch >= 5 ? "unknown" : "pass"),
     ...row("room", expectRoom, entry.room === roomTag(expectRoom ?? "") ? "pass" : "fail")];
 }
 

@@ -185,20 +185,33 @@ func (n *node) openLog(ctx context.Context, cfg nodeConfig, account *identity.Ke
 	}
 	salt := proofs.Keccak([]byte(cfg.LogName))
 	if !cfg.Deploy && n.dev == nil {
-		n.chain.AnchorLog = anchor.ContractAddress()
-		n.chain.Log = proofs.LogID(account.Address(), salt)
-		head, err := anchor.ReadHead(ctx, n.client, n.chain)
-		if err != nil || head.Submitter.IsZero() {
-			return usage("no log %q of %s on chain %d: deploy and open it with --deploy, which spends gas (%v)",
-				cfg.LogName, account.Address(), n.chain.ChainID, err)
-		}
-		return nil
+		n.chain.AnchorLog, n.chain.Log = anchor.ContractAddress(), proofs.LogID(account.Address(), salt)
+		return n.findLog(ctx, cfg.LogName, account)
 	}
 	if n.chain.AnchorLog, err = w.Deploy(ctx); err != nil {
 		return err
 	}
 	n.chain.Log, err = w.OpenLog(ctx, n.chain.AnchorLog, salt, account.Address())
 	return err
+}
+
+// findLog returns an error unless the contract and the log are there.
+func (n *node) findLog(ctx context.Context, name string, account *identity.Key) error {
+	code, err := n.client.CodeAt(ctx, common.Address(n.chain.AnchorLog), nil)
+	if err != nil {
+		return &exitError{exitUnreachable, fmt.Errorf("look for the contract: %w", err)}
+	}
+	var head anchor.Head
+	if len(code) > 0 {
+		if head, err = anchor.ReadHead(ctx, n.client, n.chain); err != nil {
+			return &exitError{exitUnreachable, err}
+		}
+	}
+	if head.Submitter.IsZero() {
+		return usage("there is no log %q of %s on chain %d; --deploy deploys the contract if it is missing and opens the log, which spends gas",
+			name, account.Address(), n.chain.ChainID)
+	}
+	return nil
 }
 
 // devPoll is how often the development chain is looked at: it mines at once.

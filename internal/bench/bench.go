@@ -29,8 +29,8 @@ var Chain = proofs.Chain{ChainID: 1337, AnchorLog: proofs.Address{0xbe}, Log: pr
 const (
 	authors   = 64
 	rooms     = 16
-	bodyBytes = 200 // about a chat message
-	callers   = 1024
+	bodyBytes = 200  // about a chat message
+	inFlight  = 4096 // messages that callers wait for at once
 )
 
 // cores runs f on every core with the core's number.
@@ -143,9 +143,10 @@ func open(dir string, maxMessages uint64) (*log, error) {
 	return l, nil
 }
 
-// Intake submits every message from 1,024 callers, one message a call, and returns messages a second
-// from the first call to the last acknowledgement. With promises each caller also signs its promise.
-func Intake(dir string, subs []batcher.Submission, promises bool) (float64, error) {
+// Intake submits every message, perCall of them a call, from as many callers as keep 4,096 messages in
+// flight but at most 1,024, and returns messages a second from the first call to the last
+// acknowledgement. With promises each caller also signs the promises for its messages.
+func Intake(dir string, subs []batcher.Submission, perCall int, promises bool) (float64, error) {
 	l, err := open(dir, batcher.DefaultMaxMessages)
 	if err != nil {
 		return 0, err
@@ -159,17 +160,19 @@ func Intake(dir string, subs []batcher.Submission, promises bool) (float64, erro
 	var failed atomic.Pointer[error]
 	var wg sync.WaitGroup
 	start := time.Now()
-	for range callers {
+	step := int64(perCall)
+	for range min(1024, inFlight/perCall) {
 		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(subs)); i = next.Add(1) - 1 {
-				r := l.batcher.Submit(context.Background(), subs[i])[0]
-				if r.Err == nil && promises {
-					p := r.Accepted.Promise()
-					_, r.Err = operator.SignDigest(domain.PromiseDigest(&p))
-				}
-				if r.Err != nil {
-					failed.Store(&r.Err)
-					return
+			for i := next.Add(step) - step; i < int64(len(subs)); i = next.Add(step) - step {
+				for _, r := range l.batcher.Submit(context.Background(), subs[i:min(i+step, int64(len(subs)))]...) {
+					if r.Err == nil && promises {
+						p := r.Accepted.Promise()
+						_, r.Err = operator.SignDigest(domain.PromiseDigest(&p))
+					}
+					if r.Err != nil {
+						failed.Store(&r.Err)
+						return
+					}
 				}
 			}
 		})

@@ -17,14 +17,17 @@ func BenchmarkIntake(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, promises := range []bool{false, true} {
-		b.Run(fmt.Sprintf("promises=%v", promises), func(b *testing.B) {
+	for _, c := range []struct {
+		perCall  int
+		promises bool
+	}{{16, false}, {16, true}, {1, false}} {
+		b.Run(fmt.Sprintf("percall=%d/promises=%v", c.perCall, c.promises), func(b *testing.B) {
 			for b.Loop() {
 				before, err := bench.VerifyRate(subs)
 				if err != nil {
 					b.Fatal(err)
 				}
-				rate, err := bench.Intake(b.TempDir(), subs, promises)
+				rate, err := bench.Intake(b.TempDir(), subs, c.perCall, c.promises)
 				if err != nil {
 					b.Fatal(err)
 				}
