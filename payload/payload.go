@@ -8,8 +8,11 @@ package payload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"syscall"
+	"time"
 
 	"github.com/hansard-dao/hansard/proofs"
 )
@@ -34,20 +37,23 @@ type Node interface {
 	Pin(ctx context.Context, manifest proofs.Hash, name string) error
 }
 
-// Pinner pins the batches of one log, in order.
-type Pinner struct {
+// Config is what a Pinner needs. All fields are required.
+type Config struct {
 	Log    proofs.Hash
 	Store  Store
 	Node   Node
 	Pinned func() // called after each batch
 	Logger *slog.Logger
-	wake   chan struct{}
+}
+
+// Pinner pins the batches of one log, in order.
+type Pinner struct {
+	cfg  Config
+	wake chan struct{}
 }
 
 // New returns a Pinner. It starts nothing.
-func New(log proofs.Hash, store Store, node Node, pinned func(), logger *slog.Logger) *Pinner {
-	return &Pinner{log, store, node, pinned, logger, make(chan struct{}, 1)}
-}
+func New(cfg Config) *Pinner { return &Pinner{cfg, make(chan struct{}, 1)} }
 
 // Wake tells Run that there is a new batch. It does not wait.
 func (p *Pinner) Wake() {
@@ -57,16 +63,33 @@ func (p *Pinner) Wake() {
 	}
 }
 
-// Run pins batches until ctx ends or the node or the store fails.
+// retry is how soon a batch is tried again after the disk was full.
+const retry = time.Second
+
+// Run pins batches until ctx ends or the node or the store fails. A full disk is waited out: the
+// batch is safe, it is only not anchored yet.
 func (p *Pinner) Run(ctx context.Context) error {
+	var again <-chan time.Time
 	for {
-		if err := p.Step(ctx); err != nil {
+		err := p.Step(ctx)
+		switch {
+		case err == nil:
+			again = nil
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, syscall.ENOSPC):
+			if again == nil {
+				p.cfg.Logger.WarnContext(ctx, "batch waits to be pinned", "err", err)
+			}
+			again = time.After(retry)
+		default:
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-p.wake:
+		case <-again:
 		}
 	}
 }
@@ -74,7 +97,7 @@ func (p *Pinner) Run(ctx context.Context) error {
 // Step pins every batch that waits for it.
 func (p *Pinner) Step(ctx context.Context) error {
 	for ctx.Err() == nil {
-		batches, err := p.Store.Unpinned(ctx, 1)
+		batches, err := p.cfg.Store.Unpinned(ctx, 1)
 		if err != nil || len(batches) == 0 {
 			return err
 		}
@@ -90,11 +113,11 @@ const putBytes = 8 << 20
 
 func (p *Pinner) pin(ctx context.Context, s proofs.Sealed) error {
 	m := proofs.Manifest{
-		Log: p.Log, Root: s.Root, Number: s.Number, First: s.First, Size: s.Size,
+		Log: p.cfg.Log, Root: s.Root, Number: s.Number, First: s.First, Size: s.Size,
 		OpenedAt: s.OpenedAt, SealedAt: s.SealedAt, NotBefore: s.NotBefore,
 	}
 	if s.Number > 0 {
-		prev, err := p.Store.Batch(ctx, s.Number-1)
+		prev, err := p.cfg.Store.Batch(ctx, s.Number-1)
 		if err != nil {
 			return err
 		}
@@ -107,19 +130,19 @@ func (p *Pinner) pin(ctx context.Context, s proofs.Sealed) error {
 	if len(block) > proofs.MaxManifest {
 		panic(fmt.Sprintf("payload: the manifest of batch %d has %d bytes", s.Number, len(block)))
 	}
-	if err := p.Node.Put(ctx, [][]byte{block}); err != nil {
+	if err := p.cfg.Node.Put(ctx, [][]byte{block}); err != nil {
 		return err
 	}
 	digest := proofs.BlockDigest(block)
-	if err := p.Node.Pin(ctx, digest, fmt.Sprintf("hansard batch %d", s.Number)); err != nil {
+	if err := p.cfg.Node.Pin(ctx, digest, fmt.Sprintf("hansard batch %d", s.Number)); err != nil {
 		return err
 	}
 	// If we die here the batch is pinned and does not know it: it is pinned again, under the same CID.
-	if err := p.Store.SetCID(ctx, s.Number, digest); err != nil {
+	if err := p.cfg.Store.SetCID(ctx, s.Number, digest); err != nil {
 		return err
 	}
-	p.Logger.InfoContext(ctx, "batch pinned", "batch", s.Number, "cid", proofs.FormatCID(digest), "chunks", len(m.Chunks))
-	p.Pinned()
+	p.cfg.Logger.InfoContext(ctx, "batch pinned", "batch", s.Number, "cid", proofs.FormatCID(digest), "chunks", len(m.Chunks))
+	p.cfg.Pinned()
 	return nil
 }
 
@@ -135,7 +158,7 @@ func (p *Pinner) putChunks(ctx context.Context, s proofs.Sealed, m *proofs.Manif
 		for _, b := range blocks {
 			m.Chunks = append(m.Chunks, proofs.BlockDigest(b))
 		}
-		err := p.Node.Put(ctx, blocks)
+		err := p.cfg.Node.Put(ctx, blocks)
 		blocks, size = nil, 0
 		return err
 	}
@@ -151,7 +174,7 @@ func (p *Pinner) putChunks(ctx context.Context, s proofs.Sealed, m *proofs.Manif
 	}
 	entries := make([]proofs.Entry, 0, s.Size)
 	leaves := make([]proofs.Hash, 0, s.Size)
-	err := p.Store.Records(ctx, s.First, s.Size, func(record []byte) error {
+	err := p.cfg.Store.Records(ctx, s.First, s.Size, func(record []byte) error {
 		rec, _, err := proofs.ParseRecord(record)
 		if err != nil {
 			return err

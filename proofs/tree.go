@@ -134,9 +134,9 @@ func (r *Range) Append(hash Hash) {
 	r.Count++
 }
 
-// RangePath returns the path of batch number to the peak over it, given the hashes of all batches in
+// ProveRange returns the path of batch number to the peak over it, given the hashes of all batches in
 // order. It panics if number is out of range.
-func RangePath(hashes []Hash, number uint64) []Hash {
+func ProveRange(hashes []Hash, number uint64) []Hash {
 	height := peakHeight(number, uint64(len(hashes)))
 	row := hashes[number>>height<<height:][:1<<height]
 	position := number & (1<<height - 1)

@@ -13,12 +13,11 @@ import (
 
 func batchCommand() *cli.Command {
 	return &cli.Command{
-		Name:            "batch",
-		Usage:           "list and show batches",
-		HideHelpCommand: true,
+		Name:  "batch",
+		Usage: "list and show batches",
 		Subcommands: []*cli.Command{
 			{
-				Name: "list", Usage: "list batches in order", HideHelpCommand: true,
+				Name: "list", Usage: "list batches in order",
 				Flags: []cli.Flag{
 					serverFlag(),
 					&cli.Uint64Flag{Name: "from", Usage: "`NUMBER` of the first batch to list"},
@@ -27,7 +26,7 @@ func batchCommand() *cli.Command {
 				Action: runBatchList,
 			},
 			{
-				Name: "show", Usage: "show one batch", ArgsUsage: "NUMBER", HideHelpCommand: true,
+				Name: "show", Usage: "show one batch", ArgsUsage: "NUMBER",
 				Flags:  []cli.Flag{serverFlag()},
 				Action: runBatchShow,
 			},

@@ -40,6 +40,9 @@ type figure struct {
 }
 
 func runBench(c *cli.Context) error {
+	if c.Args().Present() {
+		return usage("bench takes no arguments, got %q", c.Args().First())
+	}
 	if c.Int("messages") < 100 || c.Int("entries") < 2 {
 		return usage("bench: want at least 100 messages and 2 entries")
 	}
@@ -51,7 +54,7 @@ func runBench(c *cli.Context) error {
 	var figures []figure
 	add := func(name string, value float64, unit, aim string) {
 		figures = append(figures, figure{name, value, unit, aim})
-		if !c.Bool("json") {
+		if !c.Bool("json") && !c.Bool("quiet") {
 			fmt.Fprintf(c.App.Writer, "%-50s %10.1f %-12s %s\n", name, value, unit, aim)
 		}
 	}
@@ -64,8 +67,16 @@ func runBench(c *cli.Context) error {
 		}
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, map[string]any{"schema": "hansard.bench/1", "cores": runtime.GOMAXPROCS(0),
-			"go": runtime.Version(), "figures": figures})
+		return printJSON(c.App.Writer, struct {
+			Schema  string   `json:"schema"`
+			Cores   int      `json:"cores"`
+			Go      string   `json:"go"`
+			Figures []figure `json:"figures"`
+		}{"hansard.bench/1", runtime.GOMAXPROCS(0), runtime.Version(), figures})
+	}
+	if c.Bool("quiet") {
+		_, err := fmt.Fprintf(c.App.Writer, "%.1f\n", figures[2].Value) // the share that intake reaches
+		return err
 	}
 	fmt.Fprintf(c.App.Writer, "%d cores, %s. Other work on the machine lowers all of them.\n", runtime.GOMAXPROCS(0), runtime.Version())
 	return nil

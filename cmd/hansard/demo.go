@@ -56,6 +56,9 @@ func (t *tour) step(format string, args ...any) {
 }
 
 func demo(c *cli.Context) error {
+	if c.Args().Present() {
+		return usage("demo takes no arguments, got %q", c.Args().First())
+	}
 	t := &tour{out: c.App.Writer, dir: c.String("dir"), quiet: c.Bool("json") || c.Bool("quiet")}
 	started := time.Now()
 	w := newWaiter()
@@ -64,7 +67,7 @@ func demo(c *cli.Context) error {
 		Dir: t.dir, Account: "anchor", Promise: "promise", LogName: "demo", Logger: discard(),
 	}, w.notify)
 	if err != nil {
-		return err
+		return inUse(err, "--dir")
 	}
 	t.n, t.log = n, &localLog{n, w}
 	t.step("- contract %s and log %s on chain %d", n.chain.AnchorLog, short(n.chain.Log), n.chain.ChainID)
@@ -215,10 +218,16 @@ func (t *tour) finish(c *cli.Context, took time.Duration) error {
 	_, why := forgery.Verified()
 	t.step("- one letter changed in a copy, FOR to FOX:\n\n  %v\n", why)
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, map[string]any{
-			"schema": "hansard.demo/1", "receipts": t.files, "trust": trustFile, "blockHash": o.BlockHash, "forged": forgedFile,
-			"verdict": sound.Verdict, "forgedVerdict": forgery.Verdict, "seconds": took.Seconds(),
-		})
+		return printJSON(c.App.Writer, struct {
+			Schema        string         `json:"schema"`
+			Receipts      []string       `json:"receipts"`
+			Trust         string         `json:"trust"`
+			BlockHash     proofs.Hash    `json:"blockHash"`
+			Forged        string         `json:"forged"`
+			Verdict       proofs.Verdict `json:"verdict"`
+			ForgedVerdict proofs.Verdict `json:"forgedVerdict"`
+			Seconds       float64        `json:"seconds"`
+		}{"hansard.demo/1", t.files, trustFile, o.BlockHash, forgedFile, sound.Verdict, forgery.Verdict, took.Seconds()})
 	}
 	if t.quiet {
 		_, err := fmt.Fprintln(c.App.Writer, t.files[0])

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/hansard-dao/hansard/anchor/devchain"
 	"github.com/hansard-dao/hansard/client"
 	"github.com/hansard-dao/hansard/identity"
 	"github.com/hansard-dao/hansard/storage"
 )
 
 // Exit codes, one table for the whole tool. Those of verdicts are proofs.Verdict.Exit: 0 valid,
-// 10 invalid, 11 not final, 12 undetermined, 13 mismatch, 14 findings.
+// 10 invalid, 11 not final, 12 undetermined, 13 mismatch, 14 findings (of a receipt: promise broken).
 const (
 	exitInternal    = 1
 	exitUsage       = 2
@@ -55,7 +56,7 @@ func exitCode(err error) int {
 		return exitUnreachable
 	case errors.As(err, &answer):
 		return answerCode(answer)
-	case errors.Is(err, storage.ErrInUse), errors.Is(err, identity.ErrKeyExists):
+	case errors.Is(err, storage.ErrInUse), errors.Is(err, devchain.ErrInUse), errors.Is(err, identity.ErrKeyExists):
 		return exitConflict
 	case errors.Is(err, identity.ErrPassword):
 		return exitAuth

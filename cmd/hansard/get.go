@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/google/renameio/v2"
 	"github.com/urfave/cli/v2"
@@ -14,7 +13,7 @@ import (
 
 func getCommand() *cli.Command {
 	return &cli.Command{
-		Name: "get", Usage: "fetch a receipt at the best level there is", ArgsUsage: "ID|RECEIPT", HideHelpCommand: true,
+		Name: "get", Usage: "fetch a receipt at the best level there is", ArgsUsage: "ID|RECEIPT",
 		Description: "Prints the receipt, or writes it with -o. A file is replaced only if it holds a receipt of the same\n" +
 			"message and entry at the same level or a lower one. What is fetched is checked for being about that\n" +
 			"message and for not failing; whether it holds is for hansard verify to say, with your trust file.",
@@ -92,7 +91,7 @@ func checkFetched(file []byte, id proofs.Hash) (*proofs.Receipt, error) {
 // saveReceipt writes the receipt to a file that is not there, or that holds a receipt of the same
 // entry with nothing that the new one lacks.
 func saveReceipt(path string, rc *proofs.Receipt) error {
-	old, err := os.ReadFile(path)
+	old, err := readFile(path, nil)
 	if err == nil {
 		err = replaces(old, rc)
 	} else if errors.Is(err, fs.ErrNotExist) {

@@ -167,11 +167,22 @@ func printImport(c *cli.Context, plan *zoomchat.Import, room proofs.Room, out st
 		hashes[i] = b.Hash.String()
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, map[string]any{
-			"schema": "hansard.import/1", "room": room, "lines": len(plan.Steps), "added": plan.Adds, "edited": plan.Edits,
-			"kept": plan.Keeps, "replies": plan.Replies, "linkedReplies": plan.LinkedReplies,
-			"reactions": plan.Reactions, "linkedReactions": plan.LinkedReactions, "receipts": out, "blockHashes": hashes, "dryRun": c.Bool("dry-run"),
-		})
+		return printJSON(c.App.Writer, struct {
+			Schema          string      `json:"schema"`
+			Room            proofs.Room `json:"room"`
+			Lines           int         `json:"lines"`
+			Added           int         `json:"added"`
+			Edited          int         `json:"edited"`
+			Kept            int         `json:"kept"`
+			Replies         int         `json:"replies"`
+			LinkedReplies   int         `json:"linkedReplies"`
+			Reactions       int         `json:"reactions"`
+			LinkedReactions int         `json:"linkedReactions"`
+			Receipts        string      `json:"receipts"`
+			BlockHashes     []string    `json:"blockHashes"`
+			DryRun          bool        `json:"dryRun"`
+		}{"hansard.import/1", room, len(plan.Steps), plan.Adds, plan.Edits, plan.Keeps, plan.Replies, plan.LinkedReplies,
+			plan.Reactions, plan.LinkedReactions, out, hashes, c.Bool("dry-run")})
 	}
 	if c.Bool("quiet") {
 		_, err := fmt.Fprintln(c.App.Writer, out)
@@ -204,9 +215,12 @@ func withImportLog(c *cli.Context, f func(context.Context, importLog) error) err
 		}
 		return f(c.Context, log)
 	}
-	cfg, err := nodeFrom(c, false, discard())
+	cfg, err := nodeFrom(c, discard())
 	if err != nil {
 		return err
+	}
+	if cfg.RPC != "" {
+		fmt.Fprintf(c.App.ErrWriter, "anchoring on the chain of %s, which spends gas\n", cfg.RPC)
 	}
 	w := newWaiter()
 	n, err := openNode(c.Context, cfg, w.notify)

@@ -15,13 +15,12 @@ import (
 
 func inspectCommand() *cli.Command {
 	return &cli.Command{
-		Name:            "inspect",
-		Usage:           "decode and show a receipt, without judging it",
-		ArgsUsage:       "FILE|-",
-		Description:     "Shows what the file says. Only verify says what that is worth. Exits 10 where it is no receipt.",
-		HideHelpCommand: true,
-		Flags:           []cli.Flag{&cli.BoolFlag{Name: "path", Usage: "draw the Merkle path"}},
-		Action:          runInspect,
+		Name:        "inspect",
+		Usage:       "decode and show a receipt, without judging it",
+		ArgsUsage:   "FILE|-",
+		Description: "Shows what the file says. Only verify says what that is worth. Exits 10 where it is no receipt.",
+		Flags:       []cli.Flag{&cli.BoolFlag{Name: "path", Usage: "draw the Merkle path"}},
+		Action:      runInspect,
 	}
 }
 

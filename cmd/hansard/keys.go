@@ -15,22 +15,21 @@ import (
 func keysCommand() *cli.Command {
 	light := &cli.BoolFlag{Name: "light", Usage: "cheap encryption, for development keys only"}
 	return &cli.Command{
-		Name:            "keys",
-		Usage:           "make, list and import signing keys",
-		HideHelpCommand: true,
+		Name:  "keys",
+		Usage: "make, list and import signing keys",
 		Subcommands: []*cli.Command{
 			{
-				Name: "new", Usage: "make a random key", ArgsUsage: "NAME", HideHelpCommand: true,
+				Name: "new", Usage: "make a random key", ArgsUsage: "NAME",
 				Flags:  []cli.Flag{keystoreFlag(), passwordFlag(), light},
 				Action: runKeysNew,
 			},
 			{
-				Name: "list", Usage: "list the keys", HideHelpCommand: true,
+				Name: "list", Usage: "list the keys",
 				Flags:  []cli.Flag{keystoreFlag()},
 				Action: runKeysList,
 			},
 			{
-				Name: "import", Usage: "take over a key file of another program", ArgsUsage: "NAME", HideHelpCommand: true,
+				Name: "import", Usage: "take over a key file of another program", ArgsUsage: "NAME",
 				Flags: []cli.Flag{
 					keystoreFlag(), passwordFlag(), light,
 					&cli.StringFlag{Name: "file", Usage: "the `KEYFILE`, Web3 Secret Storage version 3"},
@@ -94,7 +93,7 @@ func newPassword(c *cli.Context) (string, error) {
 
 func keyArg(c *cli.Context) (identity.Keystore, string, error) {
 	if c.Args().Len() != 1 {
-		return identity.Keystore{}, "", usage("want one key name: hansard %s NAME", c.Command.FullName())
+		return identity.Keystore{}, "", usage("want one key name: hansard %s NAME", c.Command.HelpName[len("hansard "):])
 	}
 	store, err := keystoreOf(c)
 	return store, c.Args().First(), err

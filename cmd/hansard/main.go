@@ -49,14 +49,19 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		HideHelpCommand:        true,
 		UseShortOptionHandling: false,
 		EnableBashCompletion:   true,
+		Flags:                  []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version"}},
 		Commands: []*cli.Command{
 			demoCommand(), serveCommand(), sendCommand(), statusCommand(), watchCommand(), getCommand(),
 			verifyCommand(), inspectCommand(), batchCommand(), importCommand(), keysCommand(), benchCommand(),
 			versionCommand(),
 		},
 		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return usage("unknown command %q; hansard --help lists them", c.Args().First())
+			if c.Bool("version") {
+				_, err := fmt.Fprintln(c.App.Writer, "hansard", version())
+				return err
+			}
+			if name := c.Args().First(); name != "" && name != "help" {
+				return usage("unknown command %q; hansard --help lists them", name)
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -119,6 +124,11 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 				continue
 			}
 			rest = append(rest, arg)
+		}
+	}
+	for _, f := range flags {
+		if f == "-h" || f == "--help" {
+			rest = nil // help is about the command, whatever it was called with
 		}
 	}
 	out := append(append([]string{args[0]}, path...), flags...)

@@ -2,16 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/big"
-	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,8 +37,11 @@ type nodeConfig struct {
 	Password string
 	LogName  string // the log's salt is its hash
 	Deploy   bool   // deploy the contract and open the log where they are missing
-	Batch    batcher.Config
-	Logger   *slog.Logger
+	Fees     anchor.Fees
+	// Confirmations and FromBlock are those of anchor.Config.
+	Confirmations, FromBlock uint64
+	Batch                    batcher.Config
+	Logger                   *slog.Logger
 }
 
 // node is one process that keeps a log: store, batcher, payload, anchorer and, in development, the
@@ -58,6 +56,8 @@ type node struct {
 	anchorer *anchor.Anchorer
 	issuer   *receipts.Issuer
 	dev      *devchain.Chain // nil with an RPC
+	mined    chan struct{}   // closed when dev ended, after mineErr is set
+	mineErr  error
 	client   *ethclient.Client
 	changed  func() // something moved: whoever waits looks again
 	newest   atomic.Pointer[proofs.Hash]
@@ -81,9 +81,9 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 	if err := n.connect(ctx, cfg, account); err != nil {
 		return n, err
 	}
-	if err := n.openLog(ctx, cfg, account); err != nil {
-		return n, err
-	}
+	n.chain.AnchorLog = anchor.ContractAddress()
+	n.chain.Log = proofs.LogID(account.Address(), logSalt(cfg.LogName))
+	// The directory first: if it belongs to another log, nothing is spent.
 	if n.db, err = storage.Open(storage.Config{Dir: filepath.Join(cfg.Dir, "log"), Chain: n.chain}); err != nil {
 		return n, err
 	}
@@ -92,6 +92,9 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 		return n, err
 	}
 	n.close = append(n.close, n.ipfs.Close)
+	if err := n.openLog(ctx, cfg, account); err != nil {
+		return n, err
+	}
 	n.trust = &proofs.Trust{Logs: []proofs.TrustedLog{{
 		Name: cfg.LogName, Chain: n.chain, PromiseKeys: []proofs.Address{promise.Address()},
 	}}}
@@ -125,26 +128,7 @@ func (n *node) unlock(cfg *nodeConfig) (account, promise *identity.Key, err erro
 }
 
 // devPassword reads or makes the password of the development keys.
-func devPassword(dir string) (string, error) {
-	path := filepath.Join(dir, "password")
-	b, err := os.ReadFile(path)
-	if err == nil {
-		return strings.TrimSpace(string(b)), nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the development password: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make the keystore: %w", err)
-	}
-	var secret [32]byte
-	rand.Read(secret[:])
-	password := hex.EncodeToString(secret[:])
-	if err := renameio.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("write the development password: %w", err)
-	}
-	return password, nil
-}
+func devPassword(dir string) (string, error) { return secretFile(filepath.Join(dir, "password")) }
 
 // connect dials the node or opens the development chain, which makes the account rich.
 func (n *node) connect(ctx context.Context, cfg nodeConfig, account *identity.Key) (err error) {
@@ -171,29 +155,43 @@ func (n *node) connect(ctx context.Context, cfg nodeConfig, account *identity.Ke
 	n.chain.ChainID, n.client = devchain.DefaultChainID, n.dev.Client()
 	// The chain mines for as long as the node is open: deploying needs it before the other loops run.
 	loop, stop := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan error, 1)
-	go func() { done <- n.dev.Run(loop) }()
-	n.close = append(n.close, func() error { stop(); return errors.Join(<-done, n.dev.Close()) })
+	n.mined = make(chan struct{})
+	go func() { n.mineErr = n.dev.Run(loop); close(n.mined) }()
+	n.close = append(n.close, func() error { stop(); <-n.mined; return errors.Join(n.mineErr, n.dev.Close()) })
 	return nil
+}
+
+// watchChain returns an error if the development chain ends before ctx does.
+func (n *node) watchChain(ctx context.Context) error {
+	if n.dev == nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-n.mined:
+		return fmt.Errorf("the development chain ended: %w", n.mineErr)
+	}
 }
 
 // openLog finds the log's contract and id, and deploys and opens what is missing if that is wanted.
 func (n *node) openLog(ctx context.Context, cfg nodeConfig, account *identity.Key) (err error) {
-	w := &anchor.Wallet{Client: n.client, ChainID: n.chain.ChainID, Signer: account}
+	w := &anchor.Wallet{Client: n.client, ChainID: n.chain.ChainID, Signer: account, Fees: cfg.Fees}
 	if n.dev != nil {
 		w.Poll = devPoll
 	}
-	salt := proofs.Keccak([]byte(cfg.LogName))
 	if !cfg.Deploy && n.dev == nil {
-		n.chain.AnchorLog, n.chain.Log = anchor.ContractAddress(), proofs.LogID(account.Address(), salt)
 		return n.findLog(ctx, cfg.LogName, account)
 	}
-	if n.chain.AnchorLog, err = w.Deploy(ctx); err != nil {
+	if _, err = w.Deploy(ctx); err != nil {
 		return err
 	}
-	n.chain.Log, err = w.OpenLog(ctx, n.chain.AnchorLog, salt, account.Address())
+	_, err = w.OpenLog(ctx, n.chain.AnchorLog, logSalt(cfg.LogName), account.Address())
 	return err
 }
+
+// logSalt is the salt of the log of that name.
+func logSalt(name string) proofs.Hash { return proofs.Keccak([]byte(name)) }
 
 // findLog returns an error unless the contract and the log are there.
 func (n *node) findLog(ctx context.Context, name string, account *identity.Key) error {
@@ -225,8 +223,11 @@ func (n *node) wire(cfg nodeConfig, account, promise *identity.Key) (err error) 
 	if n.batcher, err = batcher.New(b); err != nil {
 		return err
 	}
-	n.pinner = payload.New(n.chain.Log, n.db, n.ipfs, func() { n.anchorer.Wake() }, cfg.Logger)
-	a := anchor.Config{Client: n.client, Log: n.chain, Signer: account, Store: anchorStore{n.db, n.changed}, Logger: cfg.Logger}
+	n.pinner = payload.New(payload.Config{
+		Log: n.chain.Log, Store: n.db, Node: n.ipfs, Pinned: func() { n.anchorer.Wake() }, Logger: cfg.Logger,
+	})
+	a := anchor.Config{Client: n.client, Log: n.chain, Signer: account, Store: anchorStore{n.db, n.changed}, Logger: cfg.Logger,
+		Confirmations: cfg.Confirmations, FromBlock: cfg.FromBlock, Fees: cfg.Fees}
 	if n.dev != nil {
 		a.Poll = devPoll
 	}
@@ -293,6 +294,7 @@ func (n *node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.pinner.Run(ctx) })
 	g.Go(func() error { return n.anchorer.Run(ctx) })
 	g.Go(func() error { return n.followHead(ctx) })
+	g.Go(func() error { return n.watchChain(ctx) })
 	return g.Wait()
 }
 
@@ -309,7 +311,7 @@ func (n *node) Close() error {
 // discard is the logger of commands that say everything themselves.
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// waitFor calls done after every change until it says so or ctx ends.
+// waiter lets one goroutine wait for changes.
 type waiter struct{ c chan struct{} }
 
 func newWaiter() *waiter { return &waiter{make(chan struct{}, 1)} }

@@ -82,9 +82,9 @@ func isTerminal(w io.Writer) bool {
 // password reads a password: from the file that a flag names, or from the terminal.
 func password(c *cli.Context, flag, prompt string) (string, error) {
 	if path := c.String(flag); path != "" {
-		b, err := os.ReadFile(path)
+		b, err := readFile(path, nil)
 		if err != nil {
-			return "", usage("read the password: %w", err)
+			return "", err
 		}
 		return strings.TrimRight(string(b), "\r\n"), nil
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -30,7 +29,7 @@ func openRemote(c *cli.Context, url string) (*remoteLog, error) {
 	if path == "" {
 		path = filepath.Join(c.String("data"), "importer.token")
 	}
-	token, err := os.ReadFile(path)
+	token, err := readFile(path, nil)
 	if err != nil {
 		return nil, usage("read the importer's token: %w; the service wrote it into its data directory: name it with --token-file", err)
 	}

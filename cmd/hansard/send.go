@@ -20,7 +20,6 @@ func sendCommand() *cli.Command {
 		ArgsUsage: "[FILE|-]",
 		Description: "Reads the words from FILE or stdin, without one newline at the end. With --replaces they are the\n" +
 			"new words of that message; with --kind retract, the reason why it is taken back.",
-		HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "room", Usage: "`ROOM` to speak in, such as demo-dao"},
 			&cli.StringFlag{Name: "account", Usage: "`NAME` of the key to sign with; hansard keys list shows them"},

@@ -19,8 +19,10 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/api"
 	"github.com/hansard-dao/hansard/batcher"
+	"github.com/hansard-dao/hansard/proofs"
 )
 
 const defaultListen = "127.0.0.1:8080"
@@ -29,7 +31,11 @@ const defaultListen = "127.0.0.1:8080"
 func nodeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "data", Value: "hansard-data", EnvVars: []string{"HANSARD_DATA"}, Usage: "`DIR` with keys, log, payloads and, in development, the chain"},
-		&cli.StringFlag{Name: "rpc", EnvVars: []string{"HANSARD_RPC", "ETH_RPC_URL"}, Usage: "JSON-RPC `URL` of a node; without it an embedded development chain is used"},
+		&cli.StringFlag{Name: "rpc", EnvVars: []string{"HANSARD_RPC", "ETH_RPC_URL"}, Usage: "JSON-RPC `URL` of a node; without it the embedded development chain is used"},
+		&cli.BoolFlag{Name: "dev", Usage: "use the embedded development chain whatever --rpc says: no account, no funds, no network"},
+		&cli.Float64Flag{Name: "max-fee-gwei", Usage: "sign nothing while gas costs more than `GWEI` (0: no cap)"},
+		&cli.Uint64Flag{Name: "confirmations", Usage: "blocks on top that make a block final; 0: the chain's finalized tag (`N`)"},
+		&cli.Uint64Flag{Name: "from-block", Usage: "no event of the log is in a block before `N`"},
 		&cli.StringFlag{Name: "account", Value: "anchor", Usage: "`NAME` of the key that sends transactions"},
 		&cli.StringFlag{Name: "promise-key", Value: "promise", Usage: "`NAME` of the key that signs promises"},
 		&cli.StringFlag{Name: "password-file", Usage: "`FILE` with the password of both keys"},
@@ -41,18 +47,35 @@ func nodeFlags() []cli.Flag {
 	}
 }
 
-// nodeFrom reads nodeFlags. With dev, an RPC URL in the environment is not used.
-func nodeFrom(c *cli.Context, dev bool, logger *slog.Logger) (nodeConfig, error) {
+// devMaxAge seals soon enough that a developer sees it happen.
+const devMaxAge = 5 * time.Second
+
+// nodeFrom reads nodeFlags.
+func nodeFrom(c *cli.Context, logger *slog.Logger) (nodeConfig, error) {
+	for _, name := range []string{"max-age", "promise"} {
+		if c.Duration(name) <= 0 {
+			return nodeConfig{}, usage("--%s: want a time over 0, got %s", name, c.Duration(name))
+		}
+	}
+	if c.Float64("max-fee-gwei") < 0 {
+		return nodeConfig{}, usage("--max-fee-gwei: want 0 or more, got %g", c.Float64("max-fee-gwei"))
+	}
 	cfg := nodeConfig{
-		Dir: c.String("data"), RPC: c.String("rpc"), Account: c.String("account"), Promise: c.String("promise-key"),
+		Confirmations: c.Uint64("confirmations"), FromBlock: c.Uint64("from-block"),
+		Fees: anchor.Fees{MaxFee: uint64(c.Float64("max-fee-gwei") * 1e9)},
+		Dir:  c.String("data"), RPC: c.String("rpc"), Account: c.String("account"), Promise: c.String("promise-key"),
 		LogName: c.String("log-name"), Deploy: c.Bool("deploy"), Logger: logger,
 		Batch: batcher.Config{MaxMessages: c.Uint64("max-messages"), MaxAge: c.Duration("max-age"), Promise: c.Duration("promise")},
 	}
-	if dev {
+	if c.Bool("dev") || cfg.RPC == "" {
 		cfg.RPC = ""
-	}
-	if cfg.RPC == "" {
+		if !c.IsSet("max-age") {
+			cfg.Batch.MaxAge = devMaxAge
+		}
 		return cfg, nil
+	}
+	if cfg.Batch.Promise <= cfg.Batch.MaxAge {
+		return cfg, usage("--promise %s is not longer than --max-age %s: it could not be kept", cfg.Batch.Promise, cfg.Batch.MaxAge)
 	}
 	var err error
 	cfg.Password, err = password(c, "password-file", "Password of "+cfg.Account)
@@ -64,7 +87,6 @@ func serveCommand() *cli.Command {
 		Name:  "serve",
 		Usage: "keep a log: take messages over HTTP, batch, pin and anchor them",
 		Flags: append(nodeFlags(),
-			&cli.BoolFlag{Name: "dev", Usage: "use the embedded development chain: no account, no funds, no network"},
 			&cli.StringFlag{Name: "listen", Value: defaultListen, Usage: "`HOST:PORT` of the HTTP API"},
 			&cli.StringFlag{Name: "chain-rpc", Usage: "`HOST:PORT` at which the development chain serves JSON-RPC"},
 		),
@@ -76,11 +98,12 @@ func serve(c *cli.Context) error {
 	if c.Args().Present() {
 		return usage("serve takes no arguments, got %q", c.Args().First())
 	}
-	if !c.Bool("dev") && c.String("rpc") == "" {
-		return usage("serve needs a chain: --rpc URL, or --dev for the embedded development chain")
+	var handler slog.Handler = slog.NewTextHandler(c.App.ErrWriter, nil)
+	if c.Bool("json") {
+		handler = slog.NewJSONHandler(c.App.ErrWriter, nil)
 	}
-	logger := slog.New(slog.NewTextHandler(c.App.ErrWriter, nil))
-	cfg, err := nodeFrom(c, c.Bool("dev"), logger)
+	logger := slog.New(handler)
+	cfg, err := nodeFrom(c, logger)
 	if err != nil {
 		return err
 	}
@@ -93,7 +116,7 @@ func serve(c *cli.Context) error {
 	changed := api.NewSignal()
 	n, err := openNode(c.Context, cfg, changed.Notify)
 	if err != nil {
-		return err
+		return inUse(err, "--data")
 	}
 	token, err := secretFile(filepath.Join(cfg.Dir, "importer.token"))
 	if err != nil {
@@ -104,10 +127,42 @@ func serve(c *cli.Context) error {
 		ImporterToken: token, Changed: changed, Flush: n.batcher.Flush,
 		MaxMessages: cfg.Batch.MaxMessages, MaxAge: cfg.Batch.MaxAge, Version: version(), Logger: logger,
 	})
-	fmt.Fprintf(c.App.ErrWriter, "hansard %s\n  api       http://%s/v1/info\n  chain     %d  contract %s\n  log       %s\n  trust     %s\n  token     %s (for importers)\n",
-		version(), ln.Addr(), n.chain.ChainID, n.chain.AnchorLog, n.chain.Log,
-		filepath.Join(cfg.Dir, "trust.json"), filepath.Join(cfg.Dir, "importer.token"))
+	if err := announce(c, n, cfg.Dir, ln.Addr()); err != nil {
+		return errors.Join(err, n.Close())
+	}
 	return errors.Join(serveUntil(c.Context, n, server, ln), n.Close())
+}
+
+// inUse says what to do about a directory that another process holds.
+func inUse(err error, flag string) error {
+	if exitCode(err) == exitConflict {
+		return fmt.Errorf("%w; stop that process or give another directory with %s", err, flag)
+	}
+	return err
+}
+
+// announce says where the service is: text on stderr, or with --json one object on stdout.
+func announce(c *cli.Context, n *node, dir string, addr net.Addr) error {
+	trust, token := filepath.Join(dir, "trust.json"), filepath.Join(dir, "importer.token")
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, struct {
+			Schema  string         `json:"schema"`
+			Version string         `json:"version"`
+			API     string         `json:"api"`
+			ChainID uint64         `json:"chainId,string"`
+			Anchor  proofs.Address `json:"anchorLog"`
+			Log     proofs.Hash    `json:"log"`
+			Trust   string         `json:"trust"`
+			Token   string         `json:"importerToken"`
+		}{"hansard.serve/1", version(), "http://" + addr.String(), n.chain.ChainID, n.chain.AnchorLog, n.chain.Log, trust, token})
+	}
+	chain := fmt.Sprintf("%d", n.chain.ChainID)
+	if n.dev != nil {
+		chain += ", embedded, for development: it proves nothing to anybody else"
+	}
+	_, err := fmt.Fprintf(c.App.ErrWriter, "hansard %s\n  api       http://%s/v1/info\n  chain     %s\n  contract  %s\n  log       %s\n  trust     %s\n  token     %s (for importers)\n",
+		version(), addr, chain, n.chain.AnchorLog, n.chain.Log, trust, token)
+	return err
 }
 
 // drain is how long requests may finish after a signal.
@@ -138,7 +193,7 @@ func serveUntil(ctx context.Context, n *node, server *http.Server, ln net.Listen
 
 // secretFile reads 32 random bytes in hex from a file that only its owner may read, or makes it.
 func secretFile(path string) (string, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path, nil)
 	if err == nil {
 		s := strings.TrimSpace(string(b))
 		if raw, err := hex.DecodeString(s); err != nil || len(raw) != 32 {

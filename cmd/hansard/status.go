@@ -18,7 +18,7 @@ import (
 
 func statusCommand() *cli.Command {
 	return &cli.Command{
-		Name: "status", Usage: "say how far a message has come", ArgsUsage: "ID|RECEIPT", HideHelpCommand: true,
+		Name: "status", Usage: "say how far a message has come", ArgsUsage: "ID|RECEIPT",
 		Flags:  []cli.Flag{serverFlag()},
 		Action: runStatus,
 	}
@@ -26,7 +26,7 @@ func statusCommand() *cli.Command {
 
 func watchCommand() *cli.Command {
 	return &cli.Command{
-		Name: "watch", Usage: "follow a message, state by state", ArgsUsage: "ID|RECEIPT", HideHelpCommand: true,
+		Name: "watch", Usage: "follow a message, state by state", ArgsUsage: "ID|RECEIPT",
 		Description: "Prints each state once, with the time at which it was seen. Where stdout is not a terminal it\n" +
 			"prints JSON, one object a line.",
 		Flags: []cli.Flag{

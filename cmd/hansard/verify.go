@@ -25,7 +25,6 @@ func verifyCommand() *cli.Command {
 			"Exit codes: 0 VALID, 10 INVALID, 11 NOT FINAL (ask again later), 12 UNDETERMINED (an input is\n" +
 			"missing), 13 MISMATCH (not what you asked for), 14 PROMISE BROKEN. Of several files the worst\n" +
 			"counts, in the order 10, 13, 12, 11, 14, 0.",
-		HideHelpCommand: true,
 		Flags: []cli.Flag{
 			trustFlag(),
 			&cli.StringSliceFlag{Name: "block-hash", Usage: "`HASH` of the block with the anchor, from a source that you trust; repeat it for receipts in several blocks"},

@@ -14,10 +14,9 @@ import (
 
 func versionCommand() *cli.Command {
 	return &cli.Command{
-		Name:            "version",
-		Usage:           "print the version, the formats and the contract's address",
-		HideHelpCommand: true,
-		Action:          runVersion,
+		Name:   "version",
+		Usage:  "print the version, the formats and the contract's address",
+		Action: runVersion,
 	}
 }
 
