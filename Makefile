@@ -1,8 +1,8 @@
-# make test needs Go, Node 20 and npm, and nothing else. Everything it makes is below .build and node_modules.
+# make test needs Linux, Go, Node 20 and npm, and nothing else. All it makes is below .build and node_modules.
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 KUBO := $(CURDIR)/.build/ipfs
-RACE := ./anchor ./api ./batcher ./client ./payload ./receipts ./storage/...
+RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./payload ./receipts ./storage/...
 
 test: contracts vectors go kubo ## all tests
 go:
@@ -24,7 +24,7 @@ node_modules/.package-lock.json: package-lock.json
 	npm ci --no-audit --no-fund && touch $@
 
 lint:
-	test -z "$$(gofmt -l $$(git ls-files '*.go'))" && go vet ./... && go tool staticcheck $$(go list ./... | grep -v /bindings) && go mod tidy -diff
+	@gofmt -l $$(git ls-files '*.go') | (! grep .) && go vet ./... && go tool staticcheck $$(go list ./... | grep -v /bindings) && go mod tidy -diff
 race:
 	go test -race $(RACE)
 generate: node_modules/.package-lock.json ## ABI, bytecode and bindings from the contracts
