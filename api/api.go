@@ -63,13 +63,14 @@ type Config struct {
 	Batcher       *batcher.Batcher
 	Issuer        *receipts.Issuer
 	Store         Store
-	Flush         func()        // seals the pool now
-	Changed       *Signal       // notified after each change of a state; nil: long polls end by time only
-	ImporterToken string        // who bears it may send unsigned messages and flush; empty: nobody
-	MaxMessages   uint64        // of a batch, shown to clients; 0: batcher's default
-	MaxAge        time.Duration // of a pool, shown to clients; 0: batcher's default
-	Version       string        // of the program, shown to clients
-	Logger        *slog.Logger  // nil: slog.Default()
+	Flush         func()             // seals the pool now
+	Changed       *Signal            // notified after each change of a state; nil: long polls end by time only
+	ImporterToken string             // who bears it may send unsigned messages and flush; empty: nobody
+	MaxMessages   uint64             // of a batch, shown to clients; 0: batcher's default
+	MaxAge        time.Duration      // of a pool, shown to clients; 0: batcher's default
+	Version       string             // of the program, shown to clients
+	NewestBlock   func() proofs.Hash // for authors who want to prove that they spoke after it; nil: none
+	Logger        *slog.Logger       // nil: slog.Default()
 }
 
 func (c Config) validate() error {

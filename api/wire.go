@@ -21,7 +21,8 @@ type infoJSON struct {
 		MaxMessages uint64 `json:"maxMessages,string"`
 		MaxAge      uint64 `json:"maxAge,string"` // ms
 	} `json:"batch"`
-	Version string `json:"version"`
+	NewestBlock *proofs.Hash `json:"newestBlock,omitempty"`
+	Version     string       `json:"version"`
 }
 
 type limitsJSON struct {
@@ -44,6 +45,11 @@ func newInfo(c *Config) *infoJSON {
 	i.Chain.ChainID, i.Chain.AnchorLog = c.Chain.ChainID, c.Chain.AnchorLog
 	i.Chain.PromiseBond, i.Chain.Log = c.Chain.PromiseBond, c.Chain.Log
 	i.Batch.MaxMessages, i.Batch.MaxAge = c.MaxMessages, uint64(c.MaxAge.Milliseconds())
+	if c.NewestBlock != nil {
+		if h := c.NewestBlock(); !h.IsZero() {
+			i.NewestBlock = &h
+		}
+	}
 	return i
 }
 

@@ -18,6 +18,7 @@ type Info struct {
 	PromiseKeys []proofs.Address
 	MaxMessages uint64        // of a batch
 	MaxAge      time.Duration // of a pool before it is sealed
+	NewestBlock proofs.Hash   // that the service knows, zero if none: a message that names it is younger
 	Version     string
 }
 
@@ -76,7 +77,8 @@ type infoJSON struct {
 		MaxMessages uint64 `json:",string"`
 		MaxAge      uint64 `json:",string"`
 	}
-	Version string
+	NewestBlock proofs.Hash
+	Version     string
 }
 
 func (w *infoJSON) info() *Info {
@@ -84,7 +86,7 @@ func (w *infoJSON) info() *Info {
 	return &Info{
 		Chain:       proofs.Chain{ChainID: c.ChainID, AnchorLog: c.AnchorLog, PromiseBond: c.PromiseBond, Log: c.Log},
 		PromiseKeys: w.PromiseKeys, MaxMessages: w.Batch.MaxMessages,
-		MaxAge: time.Duration(w.Batch.MaxAge) * time.Millisecond, Version: w.Version,
+		MaxAge: time.Duration(w.Batch.MaxAge) * time.Millisecond, NewestBlock: w.NewestBlock, Version: w.Version,
 	}
 }
 

@@ -48,11 +48,12 @@ func runSend(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	chain, trust, err := chainOf(c, s)
+	info, trust, err := chainOf(c, s)
 	if err != nil {
 		return err
 	}
-	m.Log = chain.Log
+	chain := info.Chain
+	m.Log, m.NotBefore = chain.Log, info.NewestBlock
 	if !c.Bool("quiet") {
 		showSigned(c.App.ErrWriter, chain, m, account.Name)
 	}
@@ -112,25 +113,25 @@ func accountOf(c *cli.Context) (identity.Listed, error) {
 
 // chainOf asks the service for its log and looks it up in the trust file; without one it takes the
 // service's word and says so.
-func chainOf(c *cli.Context, s *client.Client) (proofs.Chain, *proofs.Trust, error) {
+func chainOf(c *cli.Context, s *client.Client) (*client.Info, *proofs.Trust, error) {
 	trust, err := readTrust(c.String("trust"))
 	if err != nil {
-		return proofs.Chain{}, nil, err
+		return nil, nil, err
 	}
 	info, err := s.Info(c.Context)
 	if err != nil {
-		return proofs.Chain{}, nil, err
+		return nil, nil, err
 	}
 	if trust == nil {
 		fmt.Fprintf(c.App.ErrWriter, "hansard: chain, contract, log and promise keys are the word of %s; give --trust FILE to hold it to yours\n",
 			oneLine(c.String("server"), maxDetail))
-		return info.Chain, info.Trust("service"), nil
+		return info, info.Trust("service"), nil
 	}
 	if trust.Find(info.Chain) == nil {
-		return proofs.Chain{}, nil, &exitError{proofs.Mismatch.Exit(),
+		return nil, nil, &exitError{proofs.Mismatch.Exit(),
 			fmt.Errorf("the service keeps the log %s on chain %d, which is not in your trust file; nothing was signed", info.Chain.Log, info.Chain.ChainID)}
 	}
-	return info.Chain, trust, nil
+	return info, trust, nil
 }
 
 // showSigned shows what the account is about to sign.
@@ -144,7 +145,7 @@ func showSigned(w io.Writer, chain proofs.Chain, m *proofs.Message, account stri
 	fmt.Fprintf(w, "You are signing (EIP-712, Message, chain %d, contract %s):\n", chain.ChainID, chain.AnchorLog)
 	for _, f := range [][2]string{
 		{"log", m.Log.String()}, {"room", string(m.Room)}, {"author", string(m.Author) + " (" + account + ")"},
-		{"sentAt", msUTC(m.SentAt)}, {"kind", m.Kind}, {"replyTo", reference(m.ReplyTo)}, {"replaces", reference(m.Replaces)},
+		{"sentAt", msUTC(m.SentAt)}, {"kind", m.Kind}, {"replyTo", reference(m.ReplyTo)}, {"replaces", reference(m.Replaces)}, {"notBefore", reference(m.NotBefore)},
 		{"body", "| " + strings.ReplaceAll(visible(m.Body), "\n", "\n             | ")},
 	} {
 		fmt.Fprintf(w, "  %-10s %s\n", f[0], f[1])

@@ -124,7 +124,7 @@ func serve(c *cli.Context) error {
 	}
 	server := api.NewServer(api.Config{
 		Chain: n.chain, Batcher: n.batcher, Issuer: n.issuer, Store: n.db, PromiseKeys: n.trust.Logs[0].PromiseKeys,
-		ImporterToken: token, Changed: changed, Flush: n.batcher.Flush,
+		ImporterToken: token, Changed: changed, Flush: n.batcher.Flush, NewestBlock: n.notBefore,
 		MaxMessages: cfg.Batch.MaxMessages, MaxAge: cfg.Batch.MaxAge, Version: version(), Logger: logger,
 	})
 	if err := announce(c, n, cfg.Dir, ln.Addr()); err != nil {
