@@ -42,6 +42,7 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 
 	"github.com/hansard-dao/hansard/internal/badgerlog"
+	"github.com/hansard-dao/hansard/internal/emptylogs"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -94,6 +95,9 @@ func Open(cfg Config) (*DB, error) {
 	if err := db.room(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
 	}
+	if err := emptylogs.Remove(cfg.Dir); err != nil {
+		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
+	}
 	opts := badger.DefaultOptions(cfg.Dir).WithLogger(db.faults).WithSyncWrites(true).
 		WithDetectConflicts(false). // nothing is read and then written by two
 		WithCompression(options.None).
@@ -101,6 +105,9 @@ func Open(cfg Config) (*DB, error) {
 		WithValueLogFileSize(64 << 20).
 		WithBlockCacheSize(0). // for compressed tables; ours are read from their maps
 		WithMetricsEnabled(false)
+	if cfg.tune != nil {
+		opts = cfg.tune(opts)
+	}
 	var err error
 	if db.badger, err = badger.Open(opts); err != nil {
 		if strings.Contains(err.Error(), "Cannot acquire directory lock") {
@@ -126,7 +133,7 @@ func writable(dir string) error {
 		if errors.As(err, &path) {
 			err = path.Err
 		}
-		return fmt.Errorf("the data directory cannot be written: %w; mend its rights or give another with --data", err)
+		return fmt.Errorf("the data directory cannot be written: %w; make it writable or give another with --data", err)
 	}
 	return os.Remove(probe)
 }
@@ -168,8 +175,8 @@ func (db *DB) room() error {
 		return fmt.Errorf("%w: %w", proofs.ErrRefused, err)
 	}
 	if free := s.Bavail * uint64(s.Bsize); free < db.reserve {
-		return fmt.Errorf("%w: the disk is full: %d MB are free and %d MB are kept in reserve; free some space: %w",
-			proofs.ErrRefused, free>>20, db.reserve>>20, syscall.ENOSPC)
+		return fmt.Errorf("%w: the disk of %s is full: %d MB are free and %d MB are kept in reserve; free some space: %w",
+			proofs.ErrRefused, db.dir, free>>20, db.reserve>>20, syscall.ENOSPC)
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"sync"
@@ -52,7 +54,7 @@ type Disk struct {
 }
 
 // Mount serves dir at mnt. Both exist, and what is in dir counts as synced. The error wraps
-// ErrUnavailable if the machine has no /dev/fuse or does not let us mount.
+// ErrUnavailable if the machine has no /dev/fuse or does not let us mount, which takes root.
 func Mount(dir, mnt string) (*Disk, error) {
 	d := &Disk{dir: dir, mnt: mnt, files: map[uint64]*file{}}
 	var s syscall.Stat_t
@@ -60,12 +62,12 @@ func Mount(dir, mnt string) (*Disk, error) {
 		return nil, fmt.Errorf("mount %s: %w", dir, err)
 	}
 	data := &fs.LoopbackRoot{Path: dir, Dev: s.Dev}
-	data.NewNode = func(*fs.LoopbackRoot, *fs.Inode, string, *syscall.Stat_t) fs.InodeEmbedder { return d.node(data) }
-	root := d.node(data)
+	root := &node{&fs.LoopbackNode{RootData: data}, d}
 	data.RootNode = root
 	var err error
 	d.server, err = fs.Mount(mnt, root, &fs.Options{MountOptions: fuse.MountOptions{
-		DirectMount: true, FsName: "lazyfs", MaxWrite: 1 << 20, DisableXAttrs: true,
+		DirectMountStrict: true, FsName: "lazyfs", MaxWrite: 1 << 20, DisableXAttrs: true,
+		Logger: log.New(io.Discard, "", 0), // it complains about answers that Cut made impossible
 	}})
 	if err != nil {
 		return nil, fmt.Errorf("mount %s at %s: %w: %w", dir, mnt, ErrUnavailable, err)
@@ -130,14 +132,15 @@ func (d *Disk) forget(path string) {
 	}
 }
 
-func (d *Disk) node(data *fs.LoopbackRoot) *node {
-	return &node{LoopbackNode: fs.LoopbackNode{RootData: data}, disk: d}
-}
-
 // node is a file or directory. What it does not answer itself, LoopbackNode does in the directory.
 type node struct {
-	fs.LoopbackNode
+	*fs.LoopbackNode
 	disk *Disk
+}
+
+// WrapChild makes a node of what LoopbackNode makes below this one.
+func (n *node) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeEmbedder {
+	return &node{child.(*fs.LoopbackNode), n.disk}
 }
 
 func (n *node) path(name ...string) string {

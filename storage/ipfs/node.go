@@ -37,6 +37,7 @@ import (
 	"github.com/multiformats/go-multihash"
 
 	"github.com/hansard-dao/hansard/internal/badgerlog"
+	"github.com/hansard-dao/hansard/internal/emptylogs"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -95,7 +96,7 @@ func (n *Node) open() error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(lock.Close(), n.writable(0)); err != nil {
+	if err := errors.Join(lock.Close(), n.writable(0), emptylogs.Remove(n.dir)); err != nil {
 		return err
 	}
 	if n.db, err = badger.Open(badgerOptions(n.dir, n.faults)); err != nil {
