@@ -32,7 +32,7 @@ generate: node_modules/.package-lock.json ## ABI, bytecode and bindings from the
 bench:
 	go test -run '^$$' -bench . -benchtime 3x ./internal/bench
 soak: ## 200 kills and more, power cuts, ten minutes of fuzzing
-	HANSARD_KILLS=200 go test -count=1 -timeout 60m -run 'Kill|PowerCut' ./storage/...
+	HANSARD_KILLS=200 go test -count=1 -v -timeout 60m -run 'Kill|PowerCut|Disk|ReadOnly' ./storage/...
 	$(MAKE) fuzz FUZZTIME=10m
 fuzz:
 	for f in ParseReceipt ParseRecord ParseManifest; do go test -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime $(or $(FUZZTIME),20s) ./proofs || exit 1; done
