@@ -42,7 +42,8 @@ type Store interface {
 	// storage and found by Find. An error that wraps proofs.ErrRefused says that nothing was written; after
 	// any other error the outcome is unknown.
 	Append(ctx context.Context, t proofs.Tail, entries []proofs.Accepted) error
-	// Seal stores the batch and its tree, all or none as seen by every reader, and durably.
+	// Seal stores the batch and its tree, all or none as seen by every reader, and durably. An error that
+	// wraps proofs.ErrRefused says that it may be tried again.
 	Seal(context.Context, proofs.Sealed, proofs.Tree) error
 }
 

@@ -333,9 +333,31 @@ func (b *Batcher) sealPool(ctx context.Context, p *pool) error {
 		State:    proofs.StateBatched,
 		OpenedAt: p.tail.OpenedAt, SealedAt: uint64(b.cfg.Now().UnixMilli()), NotBefore: p.tail.NotBefore,
 	}
-	if err := b.cfg.Store.Seal(context.WithoutCancel(ctx), s, tree); err != nil {
+	if err := b.storeBatch(ctx, s, tree); err != nil {
 		return fmt.Errorf("seal batch %d: %w", s.Number, err)
 	}
 	b.cfg.Logger.InfoContext(ctx, "batch sealed", "batch", s.Number, "first", s.First, "size", s.Size, "root", s.Root)
 	return nil
+}
+
+// sealRetry is how often a refused batch is tried again: soon after there is room on the disk.
+const sealRetry = time.Second
+
+// storeBatch stores a batch. While the store refuses, as on a full disk, the batch waits: its messages
+// are accepted and durable, and intake is refused by the same store or goes on.
+func (b *Batcher) storeBatch(ctx context.Context, s proofs.Sealed, tree proofs.Tree) error {
+	for told := false; ; told = true {
+		err := b.cfg.Store.Seal(context.WithoutCancel(ctx), s, tree)
+		if !errors.Is(err, proofs.ErrRefused) {
+			return err
+		}
+		if !told {
+			b.cfg.Logger.WarnContext(ctx, "batch waits to be sealed", "batch", s.Number, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(sealRetry):
+		}
+	}
 }

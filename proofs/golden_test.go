@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -76,17 +77,24 @@ func wordHash(n int) proofs.Hash {
 	return proofs.Hash(crypto.Keccak256(common.BigToHash(big.NewInt(int64(n))).Bytes()))
 }
 
+// treeOf returns size leaves and their root.
+func treeOf(t *testing.T, size int) ([]proofs.Hash, proofs.Hash) {
+	t.Helper()
+	leaves := make([]proofs.Hash, size)
+	for i := range leaves {
+		leaves[i] = proofs.HashLeaf(common.BigToHash(big.NewInt(int64(i))).Bytes())
+	}
+	root, err := proofs.Root(leaves)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leaves, root
+}
+
 func TestGoldenTree(t *testing.T) {
 	var trees []dict
 	for size := 1; size <= 33; size++ {
-		leaves := make([]proofs.Hash, size)
-		for i := range leaves {
-			leaves[i] = proofs.HashLeaf(common.BigToHash(big.NewInt(int64(i))).Bytes())
-		}
-		root, err := proofs.Root(leaves)
-		if err != nil {
-			t.Fatal(err)
-		}
+		leaves, root := treeOf(t, size)
 		all := make([][]proofs.Hash, size)
 		for i := range all {
 			all[i] = naiveProof(leaves, i)
@@ -96,7 +104,7 @@ func TestGoldenTree(t *testing.T) {
 		}
 		trees = append(trees, dict{"size": size, "leafHashes": leaves, "root": root, "proofs": all})
 	}
-	golden(t, "vectors/tree.json", dict{"trees": trees})
+	golden(t, "vectors/tree.json", dict{"trees": trees, "large": largeInclusions(t), "bad": badInclusions(t)})
 }
 
 // naiveProof pads the leaves and collects siblings row by row.
@@ -120,18 +128,11 @@ func naiveProof(leaves []proofs.Hash, i int) []proofs.Hash {
 func TestGoldenRange(t *testing.T) {
 	var r proofs.Range
 	var hashes []proofs.Hash
-	peaks := [][]proofs.Hash{{}}
+	ranges := []proofs.Range{{}}
 	var batches, paths []dict
 	b := proofs.Batch{Time: 1_700_000_000}
 	for n := range 33 {
-		leaves := make([]proofs.Hash, 1+7*n%33)
-		for i := range leaves {
-			leaves[i] = proofs.HashLeaf(common.BigToHash(big.NewInt(int64(i))).Bytes())
-		}
-		root, err := proofs.Root(leaves)
-		if err != nil {
-			t.Fatal(err)
-		}
+		leaves, root := treeOf(t, 1+7*n%33)
 		b.Number, b.Root, b.First, b.Size, b.CID = uint64(n), root, b.First+b.Size, uint64(len(leaves)), wordHash(n)
 		if n > 0 {
 			b.Time += 12 + b.Number - 1
@@ -139,24 +140,33 @@ func TestGoldenRange(t *testing.T) {
 		hash := b.Hash()
 		hashes = append(hashes, hash)
 		r.Append(hash)
-		shown := make([]proofs.Hash, len(r.Peaks))
-		for h := range shown {
-			if r.Count>>h&1 == 1 {
-				shown[h] = r.Peaks[h]
-			}
-		}
-		peaks = append(peaks, shown)
 		batches = append(batches, dict{"number": str(b.Number), "root": b.Root, "first": str(b.First), "size": str(b.Size),
 			"time": str(b.Time), "cid": b.CID, "hash": hash})
+		ranges = append(ranges, proofs.Range{Count: r.Count, Peaks: slices.Clone(r.Peaks)})
 		for i := range hashes {
-			path := proofs.RangePath(hashes, uint64(i))
+			path := proofs.ProveRange(hashes, uint64(i))
 			if err := proofs.VerifyRange(path, hashes[i], uint64(i), r); err != nil {
 				t.Fatalf("batch %d of %d: %v", i, n+1, err)
 			}
 			paths = append(paths, dict{"count": n + 1, "number": i, "path": path})
 		}
 	}
-	golden(t, "vectors/range.json", dict{"batches": batches, "peaks": peaks, "paths": paths})
+	var peaks [][]proofs.Hash
+	for _, r := range ranges {
+		peaks = append(peaks, shownPeaks(r))
+	}
+	golden(t, "vectors/range.json", dict{"batches": batches, "peaks": peaks, "paths": paths, "bad": badRanges(t, hashes, ranges)})
+}
+
+// shownPeaks returns the peaks by height, zero where there is none.
+func shownPeaks(r proofs.Range) []proofs.Hash {
+	shown := make([]proofs.Hash, len(r.Peaks))
+	for h := range shown {
+		if r.Count>>h&1 == 1 {
+			shown[h] = r.Peaks[h]
+		}
+	}
+	return shown
 }
 
 func str(n uint64) string { return strconv.FormatUint(n, 10) }
@@ -169,7 +179,9 @@ type world struct {
 	accepted []proofs.Accepted
 	batch    proofs.Batch
 	tree     []proofs.Hash
+	rooms    map[proofs.Hash]proofs.RoomTail
 	anchor   proofs.Anchor
+	failed   bool // the transaction has status 0
 }
 
 var goldenChain = proofs.Chain{
@@ -215,42 +227,10 @@ func goldenMessages() []proofs.Message {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{chain: goldenChain, operator: testKey("operator")}
-	rooms := map[proofs.Hash]proofs.RoomTail{}
-	domain := w.chain.MessageDomain()
+	t.Helper()
 	const first = 5
-	for i, m := range goldenMessages() {
-		e := proofs.Evidence{Scheme: proofs.SchemeNone, Bytes: []byte{}}
-		vouch := proofs.VouchNobody
-		id := domain.MessageID(&m)
-		for _, name := range []string{"alice", "bob"} {
-			if key := testKey(name); proofs.Author(key.Address().String()) == m.Author {
-				var err error
-				if e, err = key.SignMessage(domain, &m); err != nil {
-					t.Fatal(err)
-				}
-				vouch = proofs.VouchAuthor
-			}
-		}
-		if i == 3 { // bob signs this one as text
-			text := "hansard:" + id.String()
-			s, err := testKey("bob").SignDigest(proofs.Hash(crypto.Keccak256(fmt.Appendf(nil, "\x19Ethereum Signed Message:\n%d%s", len(text), text))))
-			if err != nil {
-				t.Fatal(err)
-			}
-			e = proofs.Evidence{Scheme: "eip191", Bytes: s[:]}
-		}
-		tag := m.Room.Tag()
-		r := rooms[tag]
-		a := proofs.Accepted{Record: proofs.Record{Message: &m, Evidence: e, Entry: proofs.Entry{
-			Log: w.chain.Log, Index: first + uint64(i), Room: tag, RoomIndex: r.Count, RoomPrev: r.Head, Message: id,
-			Author: m.Author.Commit(m.Salt), Vouch: vouch, Evidence: e.Hash(), ReceivedAt: 1_795_254_631_000 + uint64(i),
-		}}, Deadline: 1_795_341_031}
-		a.Leaf = a.Entry.Leaf()
-		rooms[tag] = proofs.RoomTail{Count: r.Count + 1, Head: a.Leaf}
-		w.accepted = append(w.accepted, a)
-		w.tree = append(w.tree, a.Leaf)
-	}
+	w := &world{chain: goldenChain, operator: testKey("operator")}
+	w.accept(t, first, goldenMessages())
 	root, err := proofs.Root(w.tree)
 	if err != nil {
 		t.Fatal(err)
@@ -258,6 +238,61 @@ func newWorld(t *testing.T) *world {
 	w.batch = proofs.Batch{Number: 2, Root: root, First: first, Size: uint64(len(w.tree)), Time: 1_795_254_700, CID: wordHash(77)}
 	w.anchorIn(t, 131, 130, 1)
 	return w
+}
+
+// accept replaces the world's batch by one of messages, signed where testKey has the author.
+func (w *world) accept(t *testing.T, first uint64, messages []proofs.Message) {
+	t.Helper()
+	if w.rooms == nil {
+		w.rooms = map[proofs.Hash]proofs.RoomTail{}
+	}
+	w.accepted, w.tree = nil, nil
+	domain := w.chain.MessageDomain()
+	for i, m := range messages {
+		id := domain.MessageID(&m)
+		e, vouch := signed(t, &m, i == 3)
+		tag := m.Room.Tag()
+		r := w.rooms[tag]
+		a := proofs.Accepted{Record: proofs.Record{Message: &m, Evidence: e, Entry: proofs.Entry{
+			Log: w.chain.Log, Index: first + uint64(i), Room: tag, RoomIndex: r.Count, RoomPrev: r.Head, Message: id,
+			Author: m.Author.Commit(m.Salt), Vouch: vouch, Evidence: e.Hash(), ReceivedAt: 1_795_254_631_000 + uint64(i),
+		}}, Deadline: 1_795_341_031}
+		a.Leaf = a.Entry.Leaf()
+		w.rooms[tag] = proofs.RoomTail{Count: r.Count + 1, Head: a.Leaf}
+		w.accepted = append(w.accepted, a)
+		w.tree = append(w.tree, a.Leaf)
+	}
+}
+
+// signed returns the evidence of the author's key, over the id as text if asText; none without a key.
+func signed(t *testing.T, m *proofs.Message, asText bool) (proofs.Evidence, proofs.Vouch) {
+	t.Helper()
+	domain := goldenChain.MessageDomain()
+	for _, name := range []string{"alice", "bob"} {
+		key := testKey(name)
+		if proofs.Author(key.Address().String()) != m.Author {
+			continue
+		}
+		if asText {
+			s, err := key.SignDigest(textDigest(domain.MessageID(m)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return proofs.Evidence{Scheme: "eip191", Bytes: s[:]}, proofs.VouchAuthor
+		}
+		e, err := key.SignMessage(domain, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e, proofs.VouchAuthor
+	}
+	return proofs.Evidence{Scheme: proofs.SchemeNone, Bytes: []byte{}}, proofs.VouchNobody
+}
+
+// textDigest is what personal_sign signs for a message id.
+func textDigest(id proofs.Hash) proofs.Hash {
+	text := "hansard:" + id.String()
+	return proofs.Hash(crypto.Keccak256(fmt.Appendf(nil, "\x19Ethereum Signed Message:\n%d%s", len(text), text)))
 }
 
 // anchorIn puts the batch's event into the transaction txIndex of a block of n transactions, as log
@@ -269,6 +304,9 @@ func (w *world) anchorIn(t *testing.T, n, txIndex, logIndex int) {
 		r := &types.Receipt{Type: uint8(i % 3), Status: 1, CumulativeGasUsed: uint64(21000 * (i + 1))}
 		r.Logs = []*types.Log{{Address: common.Address{0xee}, Topics: []common.Hash{{byte(i)}}, Data: []byte{byte(i)}}}
 		if i == txIndex {
+			if w.failed {
+				r.Status = 0
+			}
 			for len(r.Logs) < logIndex {
 				r.Logs = append(r.Logs, r.Logs[0])
 			}
@@ -348,28 +386,41 @@ func chainDict(c proofs.Chain) dict {
 	return dict{"chainId": str(c.ChainID), "anchorLog": c.AnchorLog, "promiseBond": c.PromiseBond, "log": c.Log}
 }
 
+func messageDict(c proofs.Chain, m *proofs.Message, e proofs.Evidence) dict {
+	signer := ""
+	if addr, ok := m.Author.Wallet(); ok {
+		signer = addr.String()
+	}
+	return dict{"chain": chainDict(c), "message": m, "id": c.MessageDomain().MessageID(m), "roomTag": m.Room.Tag(),
+		"authorCommitment": m.Author.Commit(m.Salt), "scheme": e.Scheme, "evidence": base64.StdEncoding.EncodeToString(e.Bytes),
+		"signer": signer}
+}
+
+func promiseDict(c proofs.Chain, p *proofs.Promise, signature []byte, signer proofs.Address) dict {
+	return dict{"chain": chainDict(c), "index": str(p.Index), "leaf": p.Leaf, "deadline": str(p.Deadline),
+		"beneficiary": p.Beneficiary, "digest": c.PromiseDomain().PromiseDigest(p),
+		"signature": fmt.Sprintf("0x%x", signature), "signer": signer}
+}
+
 func TestGoldenMessages(t *testing.T) {
 	w := newWorld(t)
 	var messages, entries, promises []dict
 	for i, a := range w.accepted {
-		var file struct{ Message, Authorship, Entry json.RawMessage }
-		if err := json.Unmarshal(w.receipt(t, i, proofs.Promised).Format(), &file); err != nil {
+		if err := a.Message.Check(); err != nil {
 			t.Fatal(err)
 		}
-		signer := ""
-		if addr, ok := a.Message.Author.Wallet(); ok {
-			signer = addr.String()
-		}
-		messages = append(messages, dict{"chain": chainDict(w.chain), "message": file.Message, "id": a.Entry.Message,
-			"roomTag": a.Entry.Room, "authorCommitment": a.Entry.Author, "scheme": a.Evidence.Scheme,
-			"evidence": base64.StdEncoding.EncodeToString(a.Evidence.Bytes), "signer": signer})
-		entries = append(entries, dict{"entry": file.Entry, "leafData": fmt.Sprintf("0x%x", a.Entry.LeafData()), "leaf": a.Leaf})
+		messages = append(messages, messageDict(w.chain, a.Message, a.Evidence))
+		entries = append(entries, dict{"entry": a.Entry, "leafData": fmt.Sprintf("0x%x", a.Entry.LeafData()), "leaf": a.Leaf})
 		p := w.receipt(t, i, proofs.Promised).Promise
-		promises = append(promises, dict{"chain": chainDict(w.chain), "index": str(p.Index), "leaf": p.Leaf, "deadline": str(p.Deadline),
-			"beneficiary": p.Beneficiary, "digest": w.chain.PromiseDomain().PromiseDigest(p),
-			"signature": fmt.Sprintf("0x%x", p.Signature[:]), "signer": w.operator.Address()})
+		promises = append(promises, promiseDict(w.chain, p, p.Signature[:], w.operator.Address()))
 	}
-	golden(t, "vectors/messages.json", dict{"cases": messages})
-	golden(t, "vectors/entries.json", dict{"cases": entries})
-	golden(t, "vectors/promises.json", dict{"cases": promises})
+	for _, m := range limitMessages() {
+		if err := m.Check(); err != nil {
+			t.Fatalf("a message at the limits: %v", err)
+		}
+		messages = append(messages, messageDict(w.chain, &m, proofs.Evidence{Scheme: proofs.SchemeNone}))
+	}
+	golden(t, "vectors/messages.json", dict{"cases": messages, "bad": badMessages(t), "badEvidence": badEvidence(t, w)})
+	golden(t, "vectors/entries.json", dict{"cases": entries, "bad": badLeafData(t, w)})
+	golden(t, "vectors/promises.json", dict{"cases": promises, "bad": badPromises(t, w)})
 }

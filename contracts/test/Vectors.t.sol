@@ -31,11 +31,32 @@ contract VectorsTest is Test {
         bytes32[] path;
     }
 
+    struct Inclusion {
+        bytes32 leaf;
+        uint256 position;
+        uint256 size;
+        bytes32 root;
+        bytes32[] proof;
+        string why;
+    }
+
+    struct BadPath {
+        bytes32 hash;
+        uint256 number;
+        uint256 count;
+        bytes32[] path;
+        string why;
+    }
+
     string internal constant TREE =
         "Tree(uint256 size,bytes32[] leafHashes,bytes32 root,bytes32[][] proofs)";
     string internal constant ANCHOR =
         "Anchor(uint256 number,bytes32 root,uint256 first,uint256 size,uint256 time,bytes32 cid,bytes32 hash)";
     string internal constant PATH = "Path(uint256 count,uint256 number,bytes32[] path)";
+    string internal constant INCLUSION =
+        "Inclusion(bytes32 leaf,uint256 position,uint256 size,bytes32 root,bytes32[] proof,string why)";
+    string internal constant BAD_PATH =
+        "BadPath(bytes32 hash,uint256 number,uint256 count,bytes32[] path,string why)";
 
     function verify(bytes32[] calldata p, bytes32 root, uint256 size, uint256 index, bytes32 leaf)
         external
@@ -61,6 +82,23 @@ contract VectorsTest is Test {
                     vm.assertTrue(ok == (i == j), vm.toString(tree.size));
                 }
             }
+        }
+    }
+
+    /// @dev Trees up to the largest, and proofs that nobody may accept.
+    function test_inclusions() public view {
+        string memory json = vm.readFile("testdata/vectors/tree.json");
+        checkInclusions(json, ".large", true);
+        checkInclusions(json, ".bad", false);
+    }
+
+    function checkInclusions(string memory json, string memory key, bool want) internal view {
+        Inclusion[] memory list =
+            abi.decode(vm.parseJsonTypeArray(json, key, INCLUSION), (Inclusion[]));
+        vm.assertGt(list.length, 4);
+        for (uint256 i; i < list.length; ++i) {
+            Inclusion memory c = list[i];
+            vm.assertTrue(this.verify(c.proof, c.root, c.size, c.position, c.leaf) == want, c.why);
         }
     }
 
@@ -93,6 +131,47 @@ contract VectorsTest is Test {
         // One path for every batch of every count.
         vm.assertEq(checked, paths.length);
         vm.assertEq(checked, batches.length * (batches.length + 1) / 2);
+    }
+
+    /// @dev Asks the log at every count, the empty log too, for the paths that nobody may accept.
+    function test_badPaths() public {
+        string memory json = vm.readFile("testdata/vectors/range.json");
+        Anchor[] memory batches =
+            abi.decode(vm.parseJsonTypeArray(json, ".batches", ANCHOR), (Anchor[]));
+        BadPath[] memory bad =
+            abi.decode(vm.parseJsonTypeArray(json, ".bad", BAD_PATH), (BadPath[]));
+        AnchorLog logs = new AnchorLog();
+        bytes32 log = logs.open("vectors", address(this));
+        uint256 refused = refuse(logs, log, 0, batches, bad);
+        for (uint256 n; n < batches.length; ++n) {
+            Anchor memory a = batches[n];
+            vm.warp(a.time);
+            logs.anchor(log, n, a.root, a.size, a.cid);
+            refused += refuse(logs, log, n + 1, batches, bad);
+        }
+        vm.assertGt(refused, 100);
+        vm.assertEq(refused, bad.length);
+    }
+
+    /// @dev Shows the log the batches of bad paths at this count, each under the number given for it.
+    function refuse(
+        AnchorLog logs,
+        bytes32 log,
+        uint256 count,
+        Anchor[] memory batches,
+        BadPath[] memory bad
+    ) internal view returns (uint256 refused) {
+        for (uint256 i; i < bad.length; ++i) {
+            if (bad[i].count != count) continue;
+            ++refused;
+            uint256 k;
+            while (k < batches.length && batches[k].hash != bad[i].hash) ++k;
+            // Nobody can show the log an inner node: it hashes the batch itself.
+            if (k == batches.length) continue;
+            Batch memory b = batchOf(batches[k]);
+            b.number = bad[i].number;
+            vm.assertFalse(logs.contains(log, b, bad[i].path), bad[i].why);
+        }
     }
 
     function checkPeaks(AnchorLog logs, bytes32 log, string memory json, uint256 count)
