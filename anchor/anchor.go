@@ -240,6 +240,9 @@ func (a *Anchorer) advance(ctx context.Context, v *view, s *proofs.Sealed) error
 		return nil
 	}
 	frozen, err := a.freeze(ctx, s)
+	if errors.Is(err, errInclusion) { // a node told something wrong then or now: look again
+		return errors.Join(err, a.back(ctx, s))
+	}
 	if err != nil {
 		return err
 	}
@@ -257,12 +260,17 @@ func (a *Anchorer) recheck(ctx context.Context, v *view, s *proofs.Sealed) error
 	if err != nil || b != nil && b.Hash == s.Anchor.Block.Hash {
 		return err
 	}
-	if err := a.cfg.Store.SetAnchor(ctx, s.Number, proofs.StateSubmitted, 0, proofs.Hash{}, nil); err != nil {
-		return fmt.Errorf("store reorg: %w", err)
-	}
 	a.counts.reorgs.Add(1)
 	a.log.Warn("batch left the chain", "batch", s.Number, "block", s.Anchor.Block.Number,
 		"block_hash", s.Anchor.Block.Hash.String(), "tx", s.Tx.String())
+	return a.back(ctx, s)
+}
+
+// back moves the batch back to submitted, from where the next look at the chain takes it on.
+func (a *Anchorer) back(ctx context.Context, s *proofs.Sealed) error {
+	if err := a.cfg.Store.SetAnchor(ctx, s.Number, proofs.StateSubmitted, 0, proofs.Hash{}, nil); err != nil {
+		return fmt.Errorf("store reorg: %w", err)
+	}
 	s.State, s.Time, s.Tx, s.Anchor = proofs.StateSubmitted, 0, proofs.Hash{}, nil
 	return nil
 }

@@ -164,6 +164,9 @@ func (a *Anchorer) look(ctx context.Context) (*view, error) {
 	if v.safe, v.final, err = a.lookFinal(ctx, head); err != nil {
 		return nil, err
 	}
+	if err := a.checkFinal(ctx, v); err != nil {
+		return nil, err
+	}
 	if v.log, err = readHead(ctx, c, a.cfg.Log, head.Hash); err != nil {
 		return nil, err
 	}
@@ -175,6 +178,19 @@ func (a *Anchorer) look(ctx context.Context) (*view, error) {
 		return nil, fmt.Errorf("read nonce: %w", err)
 	}
 	return v, nil
+}
+
+// checkFinal returns an error if what the node calls final is not on the chain under its head: what
+// is final is never looked at again.
+func (a *Anchorer) checkFinal(ctx context.Context, v *view) error {
+	if v.final == nil || v.final.Hash.IsZero() {
+		return nil
+	}
+	b, err := a.canonical(ctx, v, v.final.Number)
+	if err == nil && (b == nil || b.Hash != v.final.Hash) {
+		err = fmt.Errorf("read block finalized: the node names block %d, which is not on its own chain up to %d", v.final.Number, v.head.Number)
+	}
+	return err
 }
 
 // lookFinal returns the newest safe and final blocks. With Confirmations nothing is ever safe.
@@ -283,6 +299,9 @@ func (a *Anchorer) observe(ctx context.Context, v *view, s *proofs.Sealed, hash 
 // match returns the place of the batch's event among the logs of a transaction's receipt.
 func (a *Anchorer) match(txReceipt *types.Receipt, b proofs.Batch) (int, error) {
 	for i, l := range txReceipt.Logs {
+		if l == nil {
+			return 0, fmt.Errorf("read event of transaction %s: the node returned no log where one should be", txReceipt.TxHash)
+		}
 		if proofs.Address(l.Address) != a.cfg.Log.AnchorLog || len(l.Topics) == 0 || l.Topics[0] != anchoredEvent {
 			continue
 		}

@@ -15,6 +15,9 @@ import (
 // errReceipts is the answer to receipts that are not those of the block.
 var errReceipts = errors.New("the node's receipts do not hash to the header's receipts root")
 
+// errInclusion says that the block holds the batch's event otherwise than it was seen at inclusion.
+var errInclusion = errors.New("what was stored at inclusion is not what the block holds")
+
 // freeze returns the batch's anchor with header and receipt proof. It trusts nothing that the node says
 // beyond the block's hash: proofs.VerifyAnchor has accepted what it returns.
 func (a *Anchorer) freeze(ctx context.Context, s *proofs.Sealed) (*proofs.Anchor, error) {
@@ -37,6 +40,9 @@ func (a *Anchorer) freeze(ctx context.Context, s *proofs.Sealed) (*proofs.Anchor
 	at := -1
 	values := make([][]byte, len(txReceipts))
 	for i, r := range txReceipts {
+		if r == nil {
+			return nil, fmt.Errorf("read receipts of block %s: number %d is missing: %w", hash, i, errReceipts)
+		}
 		if values[i], err = r.MarshalBinary(); err != nil {
 			return nil, fmt.Errorf("encode receipt %d of block %s: %w", i, hash, err)
 		}
@@ -59,7 +65,7 @@ func (a *Anchorer) freeze(ctx context.Context, s *proofs.Sealed) (*proofs.Anchor
 		Block: s.Anchor.Block, TxIndex: uint64(at), LogIndex: uint64(logIndex), Header: raw, Proof: nodes,
 	}
 	if _, err := proofs.VerifyAnchor(frozen, s.Batch, a.cfg.Log); err != nil {
-		return nil, fmt.Errorf("verify anchor: %w", err)
+		return nil, fmt.Errorf("%w: %w", errInclusion, err)
 	}
 	return frozen, nil
 }

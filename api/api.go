@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,9 +52,9 @@ const (
 type Store interface {
 	Batch(ctx context.Context, number uint64) (proofs.Sealed, error)
 	Batches(ctx context.Context, from uint64, limit int) ([]proofs.Sealed, error)
-	// BySource returns the newest messages of the room that name the source, at most limit, in the order
-	// of the log; none is no error.
-	BySource(ctx context.Context, room proofs.Room, source string, limit int) ([]proofs.Accepted, error)
+	// BySource returns the newest messages of the room that name the source and are of the class, any if
+	// it is 0: at most limit, in the order of the log; none is no error.
+	BySource(ctx context.Context, room proofs.Room, source string, class proofs.Vouch, limit int) ([]proofs.Accepted, error)
 }
 
 // Config says what to serve.
@@ -114,6 +115,7 @@ type server struct {
 	cfg    Config
 	bodies atomic.Int64    // bytes of bodies being read and served
 	ending <-chan struct{} // closed when the server shuts down
+	heavy  chan struct{}   // held while something is decoded or listed that takes far more than it weighs
 }
 
 // NewServer returns a server for the configuration; it listens nowhere yet. Its timeouts are for
@@ -136,7 +138,7 @@ func NewServer(cfg Config) *http.Server {
 		cfg.MaxAge = batcher.DefaultMaxAge
 	}
 	ending := make(chan struct{})
-	s := &server{cfg: cfg, ending: ending}
+	s := &server{cfg: cfg, ending: ending, heavy: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
 	srv := &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 10 * time.Second,

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -168,24 +169,51 @@ func TestTooLargeIsNotRead(t *testing.T) {
 // TestBodiesAreBounded: four requests of 16 MiB are read at once, and another is told to wait.
 func TestBodiesAreBounded(t *testing.T) {
 	s := newService(t, nil)
-	asked, end := make(chan struct{}, 4), make(chan struct{})
+	end := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 4 {
+		read, write := io.Pipe()
+		wg.Go(func() {
+			write.Write(bytes.Repeat([]byte(" "), api.MaxManyBytes-100)) //nolint:errcheck // the service may refuse it
+			<-end
+			write.Close()
+		})
+		wg.Go(func() {
+			if resp, err := http.Post(s.url+"/v1/messages:batch", "application/json", read); err == nil {
+				resp.Body.Close()
+			}
+		})
+	}
+	file := string(signed(t, "x").Format())
+	for s.call("POST", "/v1/messages", file).status != http.StatusServiceUnavailable {
+		runtime.Gosched() // the bodies arrive in their own time
+	}
+	s.wantProblem(s.call("POST", "/v1/messages", file), 503, "busy", true)
+	close(end)
+	wg.Wait()
+	for s.call("POST", "/v1/messages", string(signed(t, "y").Format())).status == http.StatusServiceUnavailable {
+		runtime.Gosched() // the service notices the ends in its own time
+	}
+}
+
+// TestClaimedLength opens requests that claim the longest bodies and send nothing: they hold up nobody.
+func TestClaimedLength(t *testing.T) {
+	s := newService(t, nil)
+	asked, end := make(chan struct{}, 8), make(chan struct{})
+	var wg sync.WaitGroup
+	for range 8 {
 		wg.Go(func() {
 			if resp, err := s.stall(api.MaxManyBytes, asked, end); err == nil {
 				resp.Body.Close()
 			}
 		})
 	}
-	for range 4 {
+	for range 8 {
 		<-asked
 	}
-	s.wantProblem(s.call("POST", "/v1/messages", string(signed(t, "x").Format())), 503, "busy", true)
+	s.want(s.call("POST", "/v1/messages", string(signed(t, "x").Format())), http.StatusCreated)
 	close(end)
 	wg.Wait()
-	for s.call("POST", "/v1/messages", string(signed(t, "y").Format())).status == http.StatusServiceUnavailable {
-		runtime.Gosched() // the service notices the ends in its own time
-	}
 }
 
 // TestUnknownLength sends too much without saying so beforehand.

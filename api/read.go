@@ -137,18 +137,16 @@ func (s *server) bySource(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	found, err := s.cfg.Store.BySource(r.Context(), room, source, maxSource+1)
+	s.heavy <- struct{}{}
+	defer func() { <-s.heavy }()
+	found, err := s.cfg.Store.BySource(r.Context(), room, source, proofs.Vouch(vouch), maxSource+1)
 	if err != nil {
 		return err
 	}
 	list := listJSON{Messages: []*messageJSON{}}
-	if len(found) > maxSource {
-		list.More, found = true, found[1:]
-	}
+	kept := newestWithin(found, maxSource, maxSourceBytes)
+	list.More, found = kept < len(found), found[len(found)-kept:]
 	for _, a := range found {
-		if vouch != 0 && a.Entry.Vouch != proofs.Vouch(vouch) {
-			continue
-		}
 		st, err := s.cfg.Issuer.Status(r.Context(), a.Entry.Message)
 		if err != nil {
 			return err
@@ -157,6 +155,24 @@ func (s *server) bySource(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return write(w, http.StatusOK, list)
+}
+
+// maxSourceBytes bounds the bodies and evidence of one answer about a source, and with escapes its size.
+const maxSourceBytes = 4 << 20
+
+// newestWithin returns how many of the newest entries are at most limit and within size bytes.
+func newestWithin(entries []proofs.Accepted, limit, size int) (n int) {
+	for n < len(entries) && n < limit {
+		a := entries[len(entries)-1-n]
+		if a.Message != nil {
+			size -= len(a.Message.Body)
+		}
+		if size -= len(a.Evidence.Bytes); size < 0 && n > 0 {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 const (

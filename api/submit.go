@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/hansard-dao/hansard/batcher"
@@ -57,29 +58,40 @@ func (s *server) submitMany(w http.ResponseWriter, r *http.Request) error {
 // body reads the whole body, if it is within the limit and there is room for it. The caller calls done
 // when the body is no longer used.
 func (s *server) body(w http.ResponseWriter, r *http.Request, limit int64) (b []byte, done func(), err error) {
-	size := r.ContentLength
-	if size > limit {
+	if r.ContentLength > limit {
 		return nil, nil, &http.MaxBytesError{Limit: limit}
 	}
-	if size < 0 {
-		size = limit
-	}
-	if s.bodies.Add(size) > maxBodies {
-		s.bodies.Add(-size)
-		return nil, nil, &batcher.BusyError{RetryAfter: time.Second, Reason: "too many requests are being read"}
-	}
-	done = func() { s.bodies.Add(-size) }
-	b, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	in := &counted{r: http.MaxBytesReader(w, r.Body, limit), total: &s.bodies}
+	b, err = io.ReadAll(in)
 	if err == nil {
-		return b, done, nil
+		return b, in.done, nil
 	}
-	done()
+	in.done()
 	var tooLarge *http.MaxBytesError
-	if !errors.As(err, &tooLarge) {
+	var busy *batcher.BusyError
+	if !errors.As(err, &tooLarge) && !errors.As(err, &busy) {
 		err = refuse(batcher.Malformed, "the body ended early or came too slowly; send it again")
 	}
 	return nil, nil, err
 }
+
+// counted adds what it reads to a total as it comes, so that a claimed length reserves nothing.
+type counted struct {
+	r     io.Reader
+	total *atomic.Int64
+	n     int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	if c.total.Add(int64(n)) > maxBodies {
+		return n, &batcher.BusyError{RetryAfter: time.Second, Reason: "too many requests are being read"}
+	}
+	return n, err
+}
+
+func (c *counted) done() { c.total.Add(-c.n) }
 
 // split cuts the body of a batch into submissions, undecoded: one a line, or {"messages": [...]}. It
 // stops past MaxMany: a list of nothing but commas would take twelve times its size.
@@ -165,7 +177,9 @@ func (s *server) take(r *http.Request, items [][]byte) []answerJSON {
 
 // read decodes a submission and checks what the intake cannot know.
 func (s *server) read(r *http.Request, item []byte) (batcher.Submission, error) {
+	s.heavy <- struct{}{}
 	sub, err := proofs.ParseSubmission(item)
+	<-s.heavy
 	if err != nil {
 		return batcher.Submission{}, refuse(batcher.Malformed, "%v", err)
 	}

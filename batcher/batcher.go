@@ -214,6 +214,9 @@ func (b *Batcher) load(ctx context.Context) (err error) {
 		b.tail.OpenedAt, b.tail.NotBefore = p.entries[0].ReceivedAt, proofs.Hash{}
 		p.tail = b.tail
 	}
+	now := b.cfg.Now()
+	age := now.Sub(time.UnixMilli(int64(b.tail.OpenedAt)))
+	b.pool.since = now.Add(-min(max(age, 0), b.cfg.MaxAge)) // the clock may have been set meanwhile
 	return nil
 }
 

@@ -17,6 +17,7 @@ type pool struct {
 	sizes   []int64 // about what each entry's record takes
 	bytes   int64   // their sum
 	rooms   map[proofs.Hash]bool
+	since   time.Time // when it was opened, by a clock that is not set back
 }
 
 func (b *Batcher) newPool() *pool {
@@ -225,6 +226,9 @@ func (b *Batcher) append(ctx context.Context, tail proofs.Tail, entries []proofs
 	for tag, t := range rooms {
 		b.rooms[tag] = t
 	}
+	if len(b.pool.entries) == 0 {
+		b.pool.since = b.cfg.Now()
+	}
 	b.pool.tail.OpenedAt, b.pool.tail.NotBefore = tail.OpenedAt, tail.NotBefore
 	for i := range entries {
 		b.pool.add(&entries[i])
@@ -237,8 +241,7 @@ func (b *Batcher) untilOld() time.Duration {
 	if len(b.pool.entries) == 0 {
 		return time.Hour
 	}
-	opened := time.UnixMilli(int64(b.tail.OpenedAt))
-	return max(0, b.cfg.MaxAge-b.cfg.Now().Sub(opened))
+	return max(0, b.cfg.MaxAge-b.cfg.Now().Sub(b.pool.since))
 }
 
 // rotate hands the pool to seal if it is full, old or wanted. A pool that grew past the limits, in one
@@ -286,6 +289,7 @@ func (b *Batcher) split(n uint64) *pool {
 	b.tail.Sealed += n
 	b.tail.Batches++
 	rest := b.newPool()
+	rest.since = p.since
 	rest.entries = append(rest.entries, p.entries[n:]...)
 	rest.leaves = append(rest.leaves, p.leaves[n:]...)
 	rest.sizes = append(rest.sizes, p.sizes[n:]...)

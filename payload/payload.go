@@ -33,7 +33,8 @@ type Store interface {
 type Node interface {
 	// Put stores dag-cbor blocks, durably when it returns nil. A block that is there stays as it is.
 	Put(ctx context.Context, blocks [][]byte) error
-	// Pin keeps everything below the manifest, durably when it returns nil.
+	// Pin keeps everything below the manifest, durably when it returns nil. An error that wraps
+	// proofs.ErrNotFound says that a block below it is not here, or not whole.
 	Pin(ctx context.Context, manifest proofs.Hash, name string) error
 }
 
@@ -111,7 +112,48 @@ func (p *Pinner) Step(ctx context.Context) error {
 // putBytes bounds how much of a batch is in memory at once.
 const putBytes = 8 << 20
 
+// pin puts and pins one batch and stores its CID. Where the node has lost earlier batches they are put
+// again first: the store has every byte of them.
 func (p *Pinner) pin(ctx context.Context, s proofs.Sealed) error {
+	digest, chunks, err := p.put(ctx, s)
+	if errors.Is(err, proofs.ErrNotFound) {
+		p.cfg.Logger.WarnContext(ctx, "the IPFS node lost earlier batches; they are put again", "err", err)
+		if err = p.restore(ctx, s.Number); err == nil {
+			digest, chunks, err = p.put(ctx, s)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	// If we die here the batch is pinned and does not know it: it is pinned again, under the same CID.
+	if err := p.cfg.Store.SetCID(ctx, s.Number, digest); err != nil {
+		return err
+	}
+	p.cfg.Logger.InfoContext(ctx, "batch pinned", "batch", s.Number, "cid", proofs.FormatCID(digest), "chunks", chunks)
+	p.cfg.Pinned()
+	return nil
+}
+
+// restore puts and pins every batch below number again.
+func (p *Pinner) restore(ctx context.Context, number uint64) error {
+	for n := range number {
+		s, err := p.cfg.Store.Batch(ctx, n)
+		if err != nil {
+			return err
+		}
+		digest, _, err := p.put(ctx, s)
+		if err == nil && digest != s.CID {
+			err = fmt.Errorf("its payload gives %s, it was pinned as %s", proofs.FormatCID(digest), proofs.FormatCID(s.CID))
+		}
+		if err != nil {
+			return fmt.Errorf("put batch %d again: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// put makes the batch's blocks, puts and pins them, and returns the manifest's digest.
+func (p *Pinner) put(ctx context.Context, s proofs.Sealed) (digest proofs.Hash, chunks int, err error) {
 	m := proofs.Manifest{
 		Log: p.cfg.Log, Root: s.Root, Number: s.Number, First: s.First, Size: s.Size,
 		OpenedAt: s.OpenedAt, SealedAt: s.SealedAt, NotBefore: s.NotBefore,
@@ -119,31 +161,22 @@ func (p *Pinner) pin(ctx context.Context, s proofs.Sealed) error {
 	if s.Number > 0 {
 		prev, err := p.cfg.Store.Batch(ctx, s.Number-1)
 		if err != nil {
-			return err
+			return digest, 0, err
 		}
 		m.Prev = &prev.CID
 	}
 	if err := p.putChunks(ctx, s, &m); err != nil {
-		return err
+		return digest, 0, err
 	}
 	block := m.Format()
 	if len(block) > proofs.MaxManifest {
 		panic(fmt.Sprintf("payload: the manifest of batch %d has %d bytes", s.Number, len(block)))
 	}
 	if err := p.cfg.Node.Put(ctx, [][]byte{block}); err != nil {
-		return err
+		return digest, 0, err
 	}
-	digest := proofs.BlockDigest(block)
-	if err := p.cfg.Node.Pin(ctx, digest, fmt.Sprintf("hansard batch %d", s.Number)); err != nil {
-		return err
-	}
-	// If we die here the batch is pinned and does not know it: it is pinned again, under the same CID.
-	if err := p.cfg.Store.SetCID(ctx, s.Number, digest); err != nil {
-		return err
-	}
-	p.cfg.Logger.InfoContext(ctx, "batch pinned", "batch", s.Number, "cid", proofs.FormatCID(digest), "chunks", len(m.Chunks))
-	p.cfg.Pinned()
-	return nil
+	digest = proofs.BlockDigest(block)
+	return digest, len(m.Chunks), p.cfg.Node.Pin(ctx, digest, fmt.Sprintf("hansard batch %d", s.Number))
 }
 
 // putChunks stores the batch's chunks and fills what the manifest says of its entries.
@@ -175,7 +208,10 @@ func (p *Pinner) putChunks(ctx context.Context, s proofs.Sealed, m *proofs.Manif
 	entries := make([]proofs.Entry, 0, s.Size)
 	leaves := make([]proofs.Hash, 0, s.Size)
 	err := p.cfg.Store.Records(ctx, s.First, s.Size, func(record []byte) error {
-		rec, _, err := proofs.ParseRecord(record)
+		rec, rest, err := proofs.ParseRecord(record)
+		if err == nil && len(rest) != 0 {
+			err = fmt.Errorf("record of entry %d: %d bytes follow it", rec.Entry.Index, len(rest))
+		}
 		if err != nil {
 			return err
 		}

@@ -201,18 +201,33 @@ func (db *DB) change(number uint64, f func(*proofs.Sealed) error) error {
 	})
 }
 
-// advance moves a cursor that stands at a batch which is done now.
+// advance moves a cursor that stands at s past all that is done now.
 func advance(tx *badger.Txn, s proofs.Sealed) error {
 	unfinal, unpinned, err := cursors(tx)
 	if err != nil {
 		return err
 	}
 	was := [2]uint64{unfinal, unpinned}
-	if s.Number == unfinal && s.State == proofs.StateFinalized {
-		unfinal++
+	past := func(number uint64, done func(proofs.Sealed) bool) (uint64, error) {
+		if s.Number != number {
+			return number, nil
+		}
+		for {
+			next, err := getBatch(tx, number)
+			if errors.Is(err, proofs.ErrNotFound) || err == nil && !done(next) {
+				return number, nil
+			}
+			if err != nil {
+				return number, err
+			}
+			number++ // a later one may have been done before this one
+		}
 	}
-	if s.Number == unpinned && !s.CID.IsZero() {
-		unpinned++
+	if unfinal, err = past(unfinal, func(s proofs.Sealed) bool { return s.State == proofs.StateFinalized }); err != nil {
+		return err
+	}
+	if unpinned, err = past(unpinned, func(s proofs.Sealed) bool { return !s.CID.IsZero() }); err != nil {
+		return err
 	}
 	if was == [2]uint64{unfinal, unpinned} {
 		return nil

@@ -236,9 +236,9 @@ func findAt(tx *badger.Txn, index, first uint64) (a proofs.Accepted, err error) 
 	return a, err
 }
 
-// BySource returns the newest messages of the room that name the source, at most limit, in the order
-// of the log; none is no error.
-func (db *DB) BySource(_ context.Context, room proofs.Room, source string, limit int) (found []proofs.Accepted, err error) {
+// BySource returns the newest messages of the room that name the source and are of the class, or of
+// any class if it is 0: at most limit, in the order of the log; none is no error.
+func (db *DB) BySource(_ context.Context, room proofs.Room, source string, class proofs.Vouch, limit int) (found []proofs.Accepted, err error) {
 	prefix := sourceKey(room, source)
 	err = db.badger.View(func(tx *badger.Txn) error {
 		it := tx.NewIterator(badger.IteratorOptions{Prefix: prefix, Reverse: true})
@@ -253,7 +253,9 @@ func (db *DB) BySource(_ context.Context, room proofs.Room, source string, limit
 			if err != nil {
 				return err
 			}
-			found = append(found, a)
+			if class == 0 || a.Entry.Vouch == class {
+				found = append(found, a)
+			}
 		}
 		return nil
 	})

@@ -49,8 +49,8 @@ import (
 var (
 	// ErrInUse is wrapped when another process holds the directory.
 	ErrInUse = errors.New("the data directory is in use by another process")
-	// ErrOtherLog is wrapped when the directory belongs to another log.
-	ErrOtherLog = errors.New("the data directory belongs to another log")
+	// ErrOtherLog is wrapped when the directory belongs to another log or promise key.
+	ErrOtherLog = errors.New("the data directory belongs to another log or promise key")
 )
 
 const (
@@ -64,9 +64,11 @@ const (
 
 // Config says where the log is.
 type Config struct {
-	Dir     string
-	Chain   proofs.Chain // which log; a directory holds one
-	Reserve uint64       // bytes that stay free on the disk; 0: DefaultReserve
+	Dir   string
+	Chain proofs.Chain // which log; a directory holds one
+	// PromiseKey signs the log's promises: another one would sign the promises that were given again.
+	PromiseKey proofs.Address
+	Reserve    uint64 // bytes that stay free on the disk; 0: DefaultReserve
 
 	tune func(badger.Options) badger.Options // tests: smaller tables, or a fault to be found
 }
@@ -116,7 +118,7 @@ func Open(cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
 	}
 	// badger leaves out a table whose checksum is wrong, says so in its log and opens without it.
-	if err := errors.Join(db.faults.Err(), db.identify()); err != nil {
+	if err := errors.Join(db.faults.Err(), db.identify(cfg.PromiseKey)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", cfg.Dir, err), db.Close())
 	}
 	return db, nil
@@ -138,13 +140,14 @@ func writable(dir string) error {
 	return os.Remove(probe)
 }
 
-// identify writes the version and the log into a new directory, or compares them.
-func (db *DB) identify() error {
+// identify writes the version, the log and its promise key into a new directory, or compares them.
+func (db *DB) identify(key proofs.Address) error {
 	type id struct {
-		Version int
-		Chain   proofs.Chain
+		Version    int
+		Chain      proofs.Chain
+		PromiseKey proofs.Address
 	}
-	want, err := json.Marshal(id{version, db.chain})
+	want, err := json.Marshal(id{version, db.chain, key})
 	if err != nil {
 		return err
 	}

@@ -145,9 +145,12 @@ func record(ctx context.Context, c *cli.Context, log importLog, plan *zoomchat.I
 		if err != nil {
 			return nil, err
 		}
-		rc, err := proofs.ParseReceipt(receipt)
-		if err != nil || rc.Anchor == nil {
-			return nil, fmt.Errorf("the receipt of line %d is not complete: %v", s.Line.Number, err)
+		rc, err := checkFetched(receipt, s.ID)
+		if err == nil && rc.Level != proofs.Finalized {
+			err = fmt.Errorf("its level is %s", rc.Level)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the receipt of line %d is not what it should be: %w", s.Line.Number, err)
 		}
 		if !slices.Contains(blocks, rc.Anchor.Block) {
 			blocks = append(blocks, rc.Anchor.Block)
@@ -249,10 +252,11 @@ func (l *localLog) Chain() proofs.Chain { return l.chain }
 const maxVersions = 100_000
 
 func (l *localLog) Versions(ctx context.Context, room proofs.Room, source string) ([]proofs.Message, error) {
-	found, err := l.db.BySource(ctx, room, source, maxVersions)
+	// Others cannot speak for the importer.
+	found, err := l.db.BySource(ctx, room, source, proofs.VouchNobody, maxVersions)
 	var messages []proofs.Message
 	for _, a := range found {
-		if a.Message != nil && a.Entry.Vouch == proofs.VouchNobody { // others cannot speak for the importer
+		if a.Message != nil {
 			messages = append(messages, *a.Message)
 		}
 	}

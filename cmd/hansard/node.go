@@ -84,7 +84,9 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 	n.chain.AnchorLog = anchor.ContractAddress()
 	n.chain.Log = proofs.LogID(account.Address(), logSalt(cfg.LogName))
 	// The directory first: if it belongs to another log, nothing is spent.
-	if n.db, err = storage.Open(storage.Config{Dir: filepath.Join(cfg.Dir, "log"), Chain: n.chain}); err != nil {
+	if n.db, err = storage.Open(storage.Config{
+		Dir: filepath.Join(cfg.Dir, "log"), Chain: n.chain, PromiseKey: promise.Address(),
+	}); err != nil {
 		return n, err
 	}
 	n.close = append(n.close, n.db.Close)
@@ -93,6 +95,9 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 	}
 	n.close = append(n.close, n.ipfs.Close)
 	if err := n.openLog(ctx, cfg, account); err != nil {
+		return n, err
+	}
+	if err := n.checkNewest(ctx); err != nil {
 		return n, err
 	}
 	n.trust = &proofs.Trust{Logs: []proofs.TrustedLog{{
@@ -188,6 +193,24 @@ func (n *node) openLog(ctx context.Context, cfg nodeConfig, account *identity.Ke
 	}
 	_, err = w.OpenLog(ctx, n.chain.AnchorLog, logSalt(cfg.LogName), account.Address())
 	return err
+}
+
+// checkNewest refuses a store that is behind the chain. A batch is in the store before it is sent, so
+// that is an old copy; going on would promise indices that are taken.
+func (n *node) checkNewest(ctx context.Context) error {
+	head, err := anchor.ReadHead(ctx, n.client, n.chain)
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	tail, err := n.db.Tail(ctx)
+	if err != nil {
+		return err
+	}
+	if head.Batches > tail.Batches {
+		return &exitError{exitConflict, fmt.Errorf("the chain holds %d batches of this log and the data directory %d: it is an old copy; "+
+			"start with the newest one, since this one would promise places that are taken", head.Batches, tail.Batches)}
+	}
+	return nil
 }
 
 // logSalt is the salt of the log of that name.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/hansard-dao/hansard/internal/bench"
@@ -22,6 +23,7 @@ func BenchmarkIntake(b *testing.B) {
 		promises bool
 	}{{16, false}, {16, true}, {1, false}} {
 		b.Run(fmt.Sprintf("percall=%d/promises=%v", c.perCall, c.promises), func(b *testing.B) {
+			var rates, shares []float64
 			for b.Loop() {
 				before, err := bench.VerifyRate(subs)
 				if err != nil {
@@ -35,11 +37,18 @@ func BenchmarkIntake(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				b.ReportMetric(rate, "messages/s")
-				b.ReportMetric(100*rate/((before+after)/2), "%ofverify")
+				rates, shares = append(rates, rate), append(shares, 100*rate/((before+after)/2))
 			}
+			b.ReportMetric(median(rates), "messages/s")
+			b.ReportMetric(median(shares), "%ofverify")
+			b.ReportMetric(slices.Max(shares), "%ofverify-max")
 		})
 	}
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
 }
 
 // BenchmarkLatency reports acknowledgement times at half of 70 % of the rate of verification.

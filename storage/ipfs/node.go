@@ -46,10 +46,10 @@ const MaxBlock = proofs.MaxManifest
 
 var (
 	// ErrNotFound says that a block is not here.
-	ErrNotFound = errors.New("block not found")
+	ErrNotFound = fmt.Errorf("block: %w", proofs.ErrNotFound)
 	// ErrCorrupt says that the bytes on disk are not those that were put. Putting the block again
-	// mends it.
-	ErrCorrupt = errors.New("block is corrupt on disk")
+	// mends it. It wraps proofs.ErrNotFound as well: the block as it was is not there.
+	ErrCorrupt = fmt.Errorf("block is corrupt on disk: %w", proofs.ErrNotFound)
 )
 
 // Config says where a node keeps its blocks.
