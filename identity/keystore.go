@@ -144,6 +144,27 @@ func (s Keystore) Unlock(name, password string) (*Key, error) {
 	return key, nil
 }
 
+// maxKDF bounds what a foreign key file may ask of this machine: geth's standard is 2^18.
+const maxKDF = 1 << 20
+
+// checkKDF refuses parameters that would take minutes or all of the memory. What it cannot read it
+// leaves to the library.
+func checkKDF(file []byte) error {
+	var head struct {
+		Crypto struct {
+			KDFParams struct{ N, R, P, C, DKLen float64 }
+		}
+	}
+	if err := json.Unmarshal(file, &head); err != nil {
+		return nil
+	}
+	k := head.Crypto.KDFParams
+	if k.N > maxKDF || k.C > 10*maxKDF || k.R > 8 || k.P > 16 || k.DKLen > 64 {
+		return errors.New("key file: its key derivation asks for more than this program gives; store the key again with usual parameters")
+	}
+	return nil
+}
+
 // decrypt opens a key file, perhaps of another program.
 func decrypt(file []byte, password string) (opened *Key, err error) {
 	defer func() {
@@ -151,6 +172,9 @@ func decrypt(file []byte, password string) (opened *Key, err error) {
 			opened, err = nil, fmt.Errorf("key file: malformed: %v", p)
 		}
 	}()
+	if err := checkKDF(file); err != nil {
+		return nil, err
+	}
 	key, err := keystore.DecryptKey(file, password)
 	if errors.Is(err, keystore.ErrDecrypt) {
 		return nil, ErrPassword

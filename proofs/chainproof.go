@@ -21,14 +21,19 @@ const (
 	headerNumber       = 8
 	headerTime         = 11
 	headerFields       = 15 // the least that ever was
+	maxHeaderFields    = 64
+	maxLogs            = 1 << 16
 )
 
 // ParseHeader hashes the raw bytes of a header and reads fields by position. It never re-encodes
 // it: a fork that adds a field would change the hash of a typed header.
 func ParseHeader(raw []byte) (Header, error) {
-	items, err := splitRLPList(raw, 64)
+	if len(raw) > maxHeader {
+		return Header{}, fmt.Errorf("header: %d bytes are over the limit of %d", len(raw), maxHeader)
+	}
+	items, err := splitRLPList(raw, maxHeaderFields)
 	if err != nil || len(items) < headerFields {
-		return Header{}, errors.New("header: want one RLP list of at least 15 fields")
+		return Header{}, errors.New("header: want one RLP list of 15 to 64 fields")
 	}
 	for _, item := range items {
 		if item.list {
@@ -63,7 +68,7 @@ func VerifyTrie(root Hash, key []byte, nodes [][]byte) ([]byte, error) {
 			node, nodes, top = nodes[0], nodes[1:], false
 		}
 		items, err := splitRLPList(node, 17)
-		if err != nil || len(items) == 17 && slices.ContainsFunc(items[:16], badChild) {
+		if err != nil || len(items) == 17 && (items[16].list || slices.ContainsFunc(items[:16], badChild)) {
 			return nil, ErrProof
 		}
 		var next rlpItem
@@ -156,7 +161,10 @@ func VerifyAnchor(a *Anchor, b Batch, c Chain) (Header, error) {
 	if err != nil {
 		return Header{}, fmt.Errorf("transaction receipt: %w", err)
 	}
-	return h, checkLog(txReceipt, a.LogIndex, b, c)
+	if err := checkLog(txReceipt, a.LogIndex, b, c); err != nil {
+		return Header{}, err
+	}
+	return h, nil
 }
 
 // checkLog checks status, emitter, topics and data of log logIndex in an encoded transaction receipt.
@@ -172,7 +180,7 @@ func checkLog(txReceipt []byte, logIndex uint64, b Batch, c Chain) error {
 	if status, err := rlpUint(items[0]); err != nil || status != 1 {
 		return errors.New("transaction receipt: status is not 1")
 	}
-	logs, err := splitRLPList(items[3].raw, 1<<16)
+	logs, err := splitRLPList(items[3].raw, maxLogs)
 	if err != nil || logIndex >= uint64(len(logs)) {
 		return errors.New("transaction receipt: no such log")
 	}

@@ -21,7 +21,7 @@ const (
 	receiptFormat = "hansard-receipt/1"
 	maxProofNodes = 64      // a path of 64 nibbles
 	maxNode       = 1 << 20 // a whole block's receipt stands in the last node
-	maxHeader     = 4096
+	maxHeader     = 16 << 10
 )
 
 // Level says how much of its life a receipt carries. Levels only add.

@@ -47,10 +47,11 @@ func splitRLP(b []byte) (item rlpItem, rest []byte, err error) {
 	return item, b[end:], nil
 }
 
-// splitRLPList returns the items of the one list that b is, at most limit of them.
+// splitRLPList returns the items of the one list that b is, at most limit of them. All of b is
+// canonical, in whatever depth.
 func splitRLPList(b []byte, limit int) ([]rlpItem, error) {
 	list, rest, err := splitRLP(b)
-	if err != nil || !list.list || len(rest) != 0 {
+	if err != nil || !list.list || len(rest) != 0 || checkRLP(list, 0) != nil {
 		return nil, errRLP
 	}
 	var items []rlpItem
@@ -64,6 +65,30 @@ func splitRLPList(b []byte, limit int) ([]rlpItem, error) {
 		}
 	}
 	return items, nil
+}
+
+// maxRLPDepth bounds the nesting of lists.
+const maxRLPDepth = 32
+
+// checkRLP reports whether an item is canonical in all of its depth.
+func checkRLP(item rlpItem, depth int) error {
+	if !item.list {
+		return nil
+	}
+	if depth >= maxRLPDepth {
+		return errRLP
+	}
+	for b := item.content; len(b) > 0; {
+		inner, rest, err := splitRLP(b)
+		if err == nil {
+			err = checkRLP(inner, depth+1)
+		}
+		if err != nil {
+			return err
+		}
+		b = rest
+	}
+	return nil
 }
 
 // rlpUint reads a canonical integer of at most 8 bytes.

@@ -201,7 +201,7 @@ const ENTRY = object({ log: h32, index: u64, room: h32, roomIndex: u64, roomPrev
 const PROMISE = object({ deadline: u64, beneficiary: h20, signature: hex(65) });
 const BATCH = object({ number: uint(U32), root: h32, first: u64, size: uint(U32), time: u64, cid: h32 });
 const ANCHOR = { blockNumber: u64, blockHash: h32, txIndex: indexInBlock, logIndex: indexInBlock };
-const PROOF = { header: base64(1, MAX_FILE), proof: list(1, Infinity, base64(1, MAX_FILE)) };
+const PROOF = { header: base64(1, 16384), proof: list(1, 64, base64(1, MAX_FILE)) };
 
 /** V1: the typed receipt in a file, or an error that says what and where. */
 export function parseReceipt(bytes) {
@@ -234,7 +234,7 @@ export function parseTrust(bytes) {
 /** V7: the one canonical RLP item that bytes are; a Uint8Array, or an Array with its length when encoded. */
 export function parseRLP(bytes) {
   const item = (start, depth) => {
-    need(start < bytes.length && depth <= MAX_DEPTH, "RLP ends early or is nested too deep");
+    need(start < bytes.length, "RLP ends early");
     if (bytes[start] < 0x80) return [bytes.subarray(start, start + 1), start + 1];
     const isList = bytes[start] >= 0xc0;
     let [at, length] = [start + 1, bytes[start] - (isList ? 0xc0 : 0x80)];
@@ -246,6 +246,7 @@ export function parseRLP(bytes) {
     const end = at + length;
     need(isList || length !== 1 || bytes[at] >= 0x80, "an RLP byte is not the shortest");
     if (!isList) return [bytes.subarray(at, end), end];
+    need(depth <= MAX_DEPTH, "RLP is nested too deep");
     const items = Object.assign([], { encoded: end - start });
     while (at < end) [items[items.length], at] = item(at, depth + 1);
     need(at === end, "an RLP item ends after its list");
@@ -297,14 +298,14 @@ function checkAnchor({ level, chain, batch, anchor }) {
   if (level === "included") return unknown("the file holds no proof before finality");
   need(keccak256(anchor.header) === anchor.blockHash, "the header does not hash to anchor.blockHash");
   const header = parseRLP(anchor.header);
-  need(Array.isArray(header) && header.length >= 15 && header.every((f) => isBytes(f)) && isBytes(header[5], 32), "the header is malformed");
+  need(Array.isArray(header) && header.length >= 15 && header.length <= 64 && header.every((f) => isBytes(f)) && isBytes(header[5], 32), "the header is malformed");
   need(isInteger(header[8], anchor.blockNumber), "the header's number is not anchor.blockNumber");
   need(isInteger(header[11], batch.time), "the header's time is not batch.time");
   const value = trieValue(hexlify(header[5]), encodeRlp(toBeArray(anchor.txIndex)), anchor.proof);
   const txReceipt = parseRLP(value[0] < 0x80 ? value.subarray(1) : value);
   need(Array.isArray(txReceipt) && txReceipt.length === 4, "the transaction receipt is not a list of four");
   const [status, gas, bloom, logs] = txReceipt;
-  need(isBytes(status) && isBytes(gas) && isBytes(bloom, 256) && Array.isArray(logs), "the transaction receipt is malformed");
+  need(isBytes(status) && isBytes(gas) && isBytes(bloom, 256) && Array.isArray(logs) && logs.length <= 65536, "the transaction receipt is malformed");
   need(hexlify(status) === "0x01", "the transaction did not succeed");
   need(Array.isArray(logs[anchor.logIndex]) && logs[anchor.logIndex].length === 3, "the transaction receipt has no such log");
   const [address, topics, data] = logs[anchor.logIndex];

@@ -205,7 +205,7 @@ func printImport(c *cli.Context, plan *zoomchat.Import, room proofs.Room, out st
 	_, err = fmt.Fprintf(c.App.Writer, "  receipts   %s, all finalized\n"+
 		"  class 6: nobody signed these lines; a receipt says what the importer saw, and when at the latest\n"+
 		"Check them, after comparing the block hashes with a node that you trust:\n"+
-		"  hansard verify %s/*.receipt.json --trust TRUST --block-hash %s\n", out, out, strings.Join(hashes, " --block-hash "))
+		"  hansard verify %s/*.receipt.json --trust TRUST --block-hash %s\n", oneLine(out, maxDetail), oneLine(out, maxDetail), strings.Join(hashes, " --block-hash "))
 	return err
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
 
@@ -20,13 +22,16 @@ type remoteLog struct {
 }
 
 // openRemote connects to the service and reads the importer's token.
-func openRemote(c *cli.Context, url string) (*remoteLog, error) {
-	cl, err := client.New(url, nil)
+func openRemote(c *cli.Context, server string) (*remoteLog, error) {
+	cl, err := client.New(server, nil)
 	if err != nil {
 		return nil, usage("--server: %w", err)
 	}
 	path := c.String("token-file")
 	if path == "" {
+		if !isLoopback(server) {
+			return nil, usage("--server %s is another machine: name its importer token with --token-file", oneLine(server, maxDetail))
+		}
 		path = filepath.Join(c.String("data"), "importer.token")
 	}
 	token, err := readFile(path, nil)
@@ -39,6 +44,16 @@ func openRemote(c *cli.Context, url string) (*remoteLog, error) {
 		return nil, err
 	}
 	return &remoteLog{cl, info.Chain}, nil
+}
+
+// isLoopback reports whether the URL names this machine.
+func isLoopback(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (l *remoteLog) Chain() proofs.Chain { return l.chain }
