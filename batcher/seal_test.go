@@ -3,6 +3,7 @@ package batcher_test
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -168,9 +169,9 @@ func TestSlowSeal(t *testing.T) {
 func TestSealRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory(t)
-		tries := 0
+		var tries atomic.Int64
 		store.before = on("Seal", func() error {
-			if tries++; tries < 5 {
+			if tries.Add(1) < 5 {
 				return fmt.Errorf("%w: %w", proofs.ErrRefused, syscall.ENOSPC)
 			}
 			return nil
@@ -181,12 +182,12 @@ func TestSealRefused(t *testing.T) {
 		r.wantSizes()
 		r.take(many(3, 2)...)
 		<-r.sealed
-		if waited := time.Since(began); tries < 5 || waited < 4*time.Second || waited > time.Minute {
-			t.Errorf("sealed after %d tries in %s", tries, waited)
+		if waited := time.Since(began); tries.Load() < 5 || waited < 4*time.Second || waited > time.Minute {
+			t.Errorf("sealed after %d tries in %s", tries.Load(), waited)
 		}
 		r.wantSizes(2, 2)
 
-		tries = 0
+		tries.Store(0)
 		r.take(many(5, 1)...)
 		synctest.Wait()
 		if err := r.stop(); err != nil { // it does not wait for the disk
