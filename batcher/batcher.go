@@ -57,7 +57,7 @@ const (
 )
 
 const (
-	maxGroup      = 256      // entries of one Append: enough to share a sync, few enough that others are verified meanwhile
+	maxGroup      = 512      // entries of one Append: enough to share a sync, few enough that others are verified meanwhile
 	maxGroupBytes = 2 << 20  // of one Append: a badger transaction holds 9 MB
 	maxQueued     = 64 << 20 // bytes of bodies and evidence that wait
 )

@@ -87,7 +87,7 @@ func batches() (all [][]batcher.Submission) {
 // fill accepts and seals the batches.
 func (d *disk) fill(all ...[]batcher.Submission) {
 	d.t.Helper()
-	sealed := make(chan struct{}, 1)
+	sealed := make(chan struct{}, 1024)
 	block := proofs.Hash{}
 	b, err := batcher.New(batcher.Config{
 		Chain: chain, Store: d.db, Logger: quiet, Now: func() time.Time { return time.UnixMilli(clock) },

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -277,6 +278,48 @@ func TestErasedPayload(t *testing.T) {
 			t.Errorf("record %d: %+v", i, r)
 		}
 	}
+}
+
+// TestLostBlocks takes the IPFS node away under two pinned batches: they are put again, under the CIDs
+// that are on the chain, before the next is pinned on top of them.
+func TestLostBlocks(t *testing.T) {
+	d := newDisk(t)
+	all := batches()
+	d.fill(all[0], all[1])
+	if _, err := step(t, d.db, d.node); err != nil {
+		t.Fatal(err)
+	}
+	want := d.cids()
+	d.close()
+	if err := os.RemoveAll(d.dir + "/ipfs"); err != nil {
+		t.Fatal(err)
+	}
+	d.open()
+	d.fill(all[2])
+
+	erase := altered{d.db, func(i int, record []byte) []byte {
+		rec, _, err := proofs.ParseRecord(record)
+		if err != nil {
+			t.Error(err)
+		}
+		rec.Message, rec.Evidence.Bytes = nil, nil
+		return proofs.AppendRecord(nil, &rec)
+	}}
+	pinned, err := step(t, erase, d.node)
+	if pinned != 0 || err == nil || !strings.Contains(err.Error(), "it was pinned as "+proofs.FormatCID(want[0])) {
+		t.Errorf("with another payload %d were pinned, %v", pinned, err)
+	}
+	if cids := d.cids(); cmp.Diff(append(want, proofs.Hash{}), cids) != "" {
+		t.Errorf("CIDs are %v", cids)
+	}
+
+	if pinned, err := step(t, d.db, d.node); pinned != 1 || err != nil {
+		t.Fatalf("%d were pinned, %v", pinned, err)
+	}
+	if diff := cmp.Diff(want, d.cids()[:2]); diff != "" {
+		t.Errorf("CIDs (want, got):\n%s", diff)
+	}
+	d.check()
 }
 
 // TestRun pins what is there, then what it is woken for, and ends with its context or on an error.

@@ -60,6 +60,9 @@ func (i *Issuer) Status(ctx context.Context, id proofs.Hash) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	if a.Entry.Message != id {
+		return Status{}, fmt.Errorf("find %s: the store has %s there", id, a.Entry.Message)
+	}
 	s := Status{Accepted: a, State: proofs.StateAccepted}
 	b, err := i.store.BatchOf(ctx, a.Entry.Index)
 	if errors.Is(err, proofs.ErrNotFound) {
@@ -67,6 +70,9 @@ func (i *Issuer) Status(ctx context.Context, id proofs.Hash) (Status, error) {
 	}
 	if err != nil {
 		return Status{}, err
+	}
+	if !b.Contains(a.Entry.Index) || b.State >= proofs.StateIncluded && b.Anchor == nil {
+		return Status{}, fmt.Errorf("find the batch of entry %d: the store has batch %d, %d entries from %d, %s", a.Entry.Index, b.Number, b.Size, b.First, b.State)
 	}
 	s.State, s.Batch = b.State, &b
 	return s, nil
