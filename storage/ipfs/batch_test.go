@@ -47,7 +47,7 @@ func newTestBatch(t testing.TB, rng *rand.Rand, prev *testBatch, size, body int)
 	for i := range size {
 		room := rooms[rng.IntN(len(rooms))]
 		m := &proofs.Message{
-			Log: proofs.Hash{1}, Room: room, Author: "zoom:Ada", SentAt: rng.Uint64(), Kind: "text/plain",
+			Log: proofs.Hash{1}, Room: room, Author: "zoom:Ada", SentAt: rng.Uint64() >> 1, Kind: "text/plain",
 			Body:   strings.Repeat("wörd ", rng.IntN(body)/6+1),
 			Source: "zoom:chat.txt#1", Attachments: []string{proofs.FormatCID(randomHash(rng))}, Salt: randomHash(rng),
 		}
