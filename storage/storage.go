@@ -157,7 +157,7 @@ func (db *DB) identify(key proofs.Address) error {
 			return tx.Set([]byte("v"), want)
 		}
 		if err == nil && string(got) != string(want) {
-			return fmt.Errorf("%w: it holds %s, this is %s", ErrOtherLog, got, want)
+			return fmt.Errorf("%w: it holds %s, this would be %s; give another directory", ErrOtherLog, got, want)
 		}
 		return err
 	})

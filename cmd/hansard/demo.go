@@ -67,7 +67,7 @@ func demo(c *cli.Context) error {
 		Dir: t.dir, Account: "anchor", Promise: "promise", LogName: "demo", Logger: discard(),
 	}, w.notify)
 	if err != nil {
-		return inUse(err, "--dir")
+		return hintDir(err, "--dir")
 	}
 	t.n, t.log = n, &localLog{n, w}
 	t.step("- contract %s and log %s on chain %d", n.chain.AnchorLog, short(n.chain.Log), n.chain.ChainID)

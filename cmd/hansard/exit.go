@@ -56,7 +56,7 @@ func exitCode(err error) int {
 		return exitUnreachable
 	case errors.As(err, &answer):
 		return answerCode(answer)
-	case errors.Is(err, storage.ErrInUse), errors.Is(err, devchain.ErrInUse), errors.Is(err, identity.ErrKeyExists):
+	case inUse(err), errors.Is(err, identity.ErrKeyExists):
 		return exitConflict
 	case errors.Is(err, identity.ErrPassword):
 		return exitAuth
@@ -64,6 +64,11 @@ func exitCode(err error) int {
 		return exitUsage
 	}
 	return exitInternal
+}
+
+// inUse reports whether another process holds the data directory.
+func inUse(err error) bool {
+	return errors.Is(err, storage.ErrInUse) || errors.Is(err, devchain.ErrInUse)
 }
 
 // answerCode maps an answer of the service that is an error.

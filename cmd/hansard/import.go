@@ -291,7 +291,7 @@ func (l *localLog) Receipt(ctx context.Context, id proofs.Hash) ([]byte, error) 
 
 // hintServer says how to reach a log that another process keeps.
 func hintServer(err error) error {
-	if exitCode(err) == exitConflict {
+	if inUse(err) {
 		return fmt.Errorf("%w; if that is hansard serve, add --server http://%s", err, defaultListen)
 	}
 	return err

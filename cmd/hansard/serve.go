@@ -116,7 +116,7 @@ func serve(c *cli.Context) error {
 	changed := api.NewSignal()
 	n, err := openNode(c.Context, cfg, changed.Notify)
 	if err != nil {
-		return inUse(err, "--data")
+		return hintDir(err, "--data")
 	}
 	token, err := secretFile(filepath.Join(cfg.Dir, "importer.token"))
 	if err != nil {
@@ -133,9 +133,9 @@ func serve(c *cli.Context) error {
 	return errors.Join(serveUntil(c.Context, n, server, ln), n.Close())
 }
 
-// inUse says what to do about a directory that another process holds.
-func inUse(err error, flag string) error {
-	if exitCode(err) == exitConflict {
+// hintDir says what to do about a directory that another process holds.
+func hintDir(err error, flag string) error {
+	if inUse(err) {
 		return fmt.Errorf("%w; stop that process or give another directory with %s", err, flag)
 	}
 	return err
