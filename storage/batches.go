@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -273,26 +272,4 @@ func (db *DB) SetAnchor(_ context.Context, number uint64, state proofs.State, ti
 		return nil
 	})
 	return wrap(err, "set the anchor of batch %d", number)
-}
-
-// Rooms calls f with each room's name and where it ends, in order of tag.
-func (db *DB) Rooms(ctx context.Context, f func(proofs.Room, proofs.RoomTail) error) error {
-	err := db.badger.View(func(tx *badger.Txn) error {
-		it := tx.NewIterator(badger.IteratorOptions{Prefix: []byte("r"), PrefetchValues: true, PrefetchSize: 100})
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			err := it.Item().Value(func(b []byte) error {
-				if len(b) < 40 {
-					return fmt.Errorf("%w: room", errDamaged)
-				}
-				t := proofs.RoomTail{Count: binary.BigEndian.Uint64(b), Head: proofs.Hash(b[8:40])}
-				return errors.Join(f(proofs.Room(b[40:]), t), ctx.Err())
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return wrap(err, "list rooms")
 }
