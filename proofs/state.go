@@ -3,6 +3,7 @@ package proofs
 import (
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 )
 
@@ -40,10 +41,37 @@ type Sealed struct {
 	State     State
 	OpenedAt  uint64   // ms since 1970 UTC
 	SealedAt  uint64   // ms since 1970 UTC
+	Deadline  uint64   // seconds since 1970 UTC, the earliest of its promises; 0: not known
 	NotBefore Hash     // newest block known when the batch was opened
 	Txs       [][]byte // every signed transaction ever sent for it, oldest first
 	Tx        Hash     // hash of the one in whose block it stands; zero below StateIncluded
 	Anchor    *Anchor  // nil below StateIncluded; Header and Proof at StateFinalized
+	Spent     []Spend  // what its transactions cost that stand in canonical blocks, as last seen
+}
+
+// Standing is where a batch stands on the chain: the part of Sealed that is set together.
+type Standing struct {
+	State  State
+	Time   uint64
+	Tx     Hash
+	Anchor *Anchor
+	Spent  []Spend
+}
+
+// Standing returns where the batch stands.
+func (s *Sealed) Standing() Standing { return Standing{s.State, s.Time, s.Tx, s.Anchor, s.Spent} }
+
+// Stand puts the batch where st says.
+func (s *Sealed) Stand(st Standing) {
+	s.State, s.Time, s.Tx, s.Anchor, s.Spent = st.State, st.Time, st.Tx, st.Anchor, st.Spent
+}
+
+// Spend is what one transaction cost, mined and paid for whether it succeeded or reverted.
+type Spend struct {
+	Tx   Hash
+	Time uint64   // of its block, in seconds
+	Gas  uint64   // used
+	Wei  *big.Int // paid for gas and, on an L2, for data
 }
 
 // Accepted is a record with what the operator promised for it.
