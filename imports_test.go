@@ -65,7 +65,11 @@ var rules = []rule{
 		reason: "a receipt is put together from what any store holds, and verified as a stranger would",
 	},
 	{
-		pkg: "anchor", ours: []string{"proofs", "bindings"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		pkg: "nodes", ours: []string{"proofs"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		reason: "nodes are asked and outvoted, whatever for",
+	},
+	{
+		pkg: "anchor", ours: []string{"proofs", "bindings", "nodes"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
 		reason: "batches come from any store; keys and the node are wired by cmd",
 	},
 	{pkg: "anchor/devchain", never: []string{badger, ipfs, merkletree}, reason: "a chain knows nothing of what is anchored on it"},
