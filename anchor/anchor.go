@@ -1,17 +1,19 @@
 package anchor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
+	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/ethclient"
 
+	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -30,42 +32,54 @@ type Store interface {
 	// proofs.StateIncluded, and makes the state proofs.StateSubmitted. It is called before broadcast.
 	SaveTx(ctx context.Context, number uint64, raw []byte) error
 
-	// SetAnchor sets State, Time, Tx and Anchor of a batch. Forward: from below proofs.StateIncluded to
-	// StateIncluded (a batch without Txs too: its transaction may have been lost with an older store);
-	// from there to StateSafe, and from either to StateFinalized, with the same tx, time and block.
-	// Back, after a reorg: StateIncluded or StateSafe to StateSubmitted, with time 0, the zero tx and a
-	// nil anchor. a.Header and a.Proof are set at StateFinalized only, which nothing leaves.
-	SetAnchor(ctx context.Context, number uint64, state proofs.State, time uint64, tx proofs.Hash, a *proofs.Anchor) error
+	// SetAnchor sets where a batch stands. Forward: from below proofs.StateIncluded to StateIncluded (a
+	// batch without Txs too: its transaction may have been lost with an older store); from there to
+	// StateSafe, and from either to StateFinalized, with the same tx, time and block. Back, after a
+	// reorg: StateIncluded or StateSafe to StateSubmitted, with time 0, the zero tx and a nil anchor.
+	// From StateSubmitted to itself it changes Spent. Header and Proof of the anchor are set at
+	// StateFinalized only, which nothing leaves.
+	SetAnchor(ctx context.Context, number uint64, st proofs.Standing) error
+
+	// Recent returns what transactions of finalized batches cost in blocks of that time or later, in
+	// seconds since 1970 UTC.
+	Recent(ctx context.Context, since uint64) ([]proofs.Spend, error)
 }
 
-// Signer signs transactions as the log's submitter.
+// Signer signs transactions of one account. It may ask a person or another process, and may refuse.
 type Signer interface {
 	Address() proofs.Address
-	SignDigest(digest proofs.Hash) (proofs.Signature, error)
+	// SignTx returns the transaction with the account's signature and nothing else changed.
+	SignTx(ctx context.Context, tx *types.Transaction, chainID *big.Int) (*types.Transaction, error)
 }
 
 const (
-	defaultPoll   = 3 * time.Second // a quarter of a mainnet slot
-	maxBackoff    = time.Minute     // between rounds that fail
-	roundTimeout  = 2 * time.Minute // a node that hangs ends the round, not the loop
-	defaultWindow = 2_000           // what public nodes grant
-	maxUnfinal    = 1_024           // batches of one round: 15 minutes at one a second
-	maxTxs        = 25              // nonces of one batch before a person has to look
+	defaultPoll     = 3 * time.Second // a quarter of a mainnet slot
+	defaultPatience = 3               // blocks: with a tip that is taken, one or two are enough
+	defaultUrgent   = 2 * time.Hour   // fees that spike for an hour are common, and one more hour is to act
+	maxBackoff      = time.Minute     // between rounds that fail
+	roundTimeout    = 2 * time.Minute // nodes that hang end the round, not the loop
+	defaultWindow   = 2_000           // blocks: what public nodes grant
+	maxUnfinal      = 1_024           // batches of one round: 15 minutes at one a second
 )
 
-// Config is what an Anchorer needs. Client, Log, Signer and Store are required.
+// Config is what an Anchorer needs. Nodes, Log, Signers and Store are required.
 type Config struct {
-	Client *ethclient.Client
-	Log    proofs.Chain
-	Signer Signer // the log's submitter
-	Store  Store
+	Nodes   *nodes.Quorum
+	Log     proofs.Chain
+	Signers []Signer // of these, the one that the contract names as the log's submitter signs
+	Store   Store
 
 	Poll          time.Duration // between rounds; zero: 3 s
 	Confirmations uint64        // blocks on top that make a block final; zero: the chain's finalized tag
 	FromBlock     uint64        // no event of the log is in an older block; zero: genesis
 	LogWindow     uint64        // blocks asked for in one eth_getLogs; zero: 2,000
+	Patience      uint64        // blocks that a transaction may wait before it is replaced; zero: 3
 	Fees          Fees
-	Logger        *slog.Logger // nil: discards
+	Caps          Caps
+	OnCap         OnCap
+	Urgent        time.Duration  // before a promise's deadline, when OnCap begins to count; zero: 2 h
+	DataFee       proofs.Address // the OP stack's GasPriceOracle; zero: the chain charges nothing for data
+	Logger        *slog.Logger   // nil: discards
 }
 
 func (c *Config) validate() error {
@@ -75,63 +89,82 @@ func (c *Config) validate() error {
 			errs = append(errs, errors.New(what))
 		}
 	}
-	refuse(c.Client == nil, "Client is missing")
-	refuse(c.Signer == nil, "Signer is missing")
+	refuse(c.Nodes == nil, "Nodes is missing")
+	refuse(len(c.Signers) == 0 || slices.Contains(c.Signers, nil), "Signers has none, or a nil one")
 	refuse(c.Store == nil, "Store is missing")
 	refuse(c.Log.ChainID == 0, "Log.ChainID is 0")
 	refuse(c.Log.AnchorLog.IsZero(), "Log.AnchorLog is zero")
 	refuse(c.Log.Log.IsZero(), "Log.Log is zero")
 	refuse(c.Poll < 0, "Poll is negative")
+	refuse(c.Urgent < 0, "Urgent is negative")
 	refuse(c.Fees.MaxFee > 0 && c.Fees.MaxTip > c.Fees.MaxFee, "Fees.MaxTip is over Fees.MaxFee")
+	for name, limit := range map[string]*big.Int{"Tx": c.Caps.Tx, "Day": c.Caps.Day, "Month": c.Caps.Month} {
+		refuse(limit != nil && limit.Sign() <= 0, "Caps."+name+" is not over 0")
+	}
 	return errors.Join(errs...)
+}
+
+func (c Config) withDefaults() Config {
+	c.Poll = cmp.Or(c.Poll, defaultPoll)
+	c.LogWindow = cmp.Or(c.LogWindow, defaultWindow)
+	c.Patience = cmp.Or(c.Patience, defaultPatience)
+	c.Urgent = cmp.Or(c.Urgent, defaultUrgent)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
 }
 
 // Anchorer anchors the batches of one log. Run and Step belong to one goroutine.
 type Anchorer struct {
 	cfg    Config
-	wallet Wallet
 	log    *slog.Logger
 	wake   chan struct{} // holds one poke
 	counts counts
+	delay  atomic.Pointer[Delay]
+	money  atomic.Pointer[Money]
 
-	checked bool              // the chain was found to be the configured one
-	at      proofs.Hash       // hash of the head that blocks is of
-	blocks  map[uint64]*block // canonical blocks below it that were asked for, by number
+	checked bool                    // the chain was found to be the configured one
+	at      proofs.Hash             // hash of the head that blocks is of
+	blocks  map[uint64]*nodes.Block // canonical blocks below it that were asked for, by number
+	floor   uint64                  // block of a batch before every batch that is looked for
+	ledger  *ledger                 // nil until it was read
+	pending map[proofs.Hash]*waiting
+	retry   map[uint64]time.Time // when a batch whose transactions reverted is tried again
+	warned  map[uint64]time.Time // when a batch's promises were last said to be at risk
+	priced  time.Time            // when fees were last looked at with nothing to send
 }
 
-type counts struct{ sent, included, adopted, reorgs, finalized atomic.Uint64 }
+type counts struct {
+	sent, replaced, included, adopted, reorgs, finalized atomic.Uint64
+}
 
 // Counts says what an Anchorer did since it was made.
 type Counts struct {
-	Sent      uint64 // transactions signed and sent, repeats not counted
+	Sent      uint64 // transactions signed and sent, with replacements and without repeats
+	Replaced  uint64 // of these, in the place of one that pays less
 	Included  uint64 // batches found in a canonical block
 	Adopted   uint64 // of these, by a transaction that is not in the store
 	Reorgs    uint64 // batches whose block left the chain
 	Finalized uint64
 }
 
-// New checks the configuration, all problems at once. It reads nothing from the node.
+// New checks the configuration, all problems at once. It reads nothing from the nodes.
 func New(cfg Config) (*Anchorer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("anchor: %w", err)
 	}
-	if cfg.Poll == 0 {
-		cfg.Poll = defaultPoll
-	}
-	if cfg.LogWindow == 0 {
-		cfg.LogWindow = defaultWindow
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	w := Wallet{Client: cfg.Client, ChainID: cfg.Log.ChainID, Signer: cfg.Signer, Fees: cfg.Fees, Poll: cfg.Poll}
-	return &Anchorer{cfg: cfg, wallet: w, log: cfg.Logger, wake: make(chan struct{}, 1)}, nil
+	cfg = cfg.withDefaults()
+	return &Anchorer{
+		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), pending: map[proofs.Hash]*waiting{},
+		retry: map[uint64]time.Time{}, warned: map[uint64]time.Time{},
+	}, nil
 }
 
 // Counts returns the counts so far. It is safe for concurrent use.
 func (a *Anchorer) Counts() Counts {
 	c := &a.counts
-	return Counts{c.sent.Load(), c.included.Load(), c.adopted.Load(), c.reorgs.Load(), c.finalized.Load()}
+	return Counts{c.sent.Load(), c.replaced.Load(), c.included.Load(), c.adopted.Load(), c.reorgs.Load(), c.finalized.Load()}
 }
 
 // Wake starts the next round now, unless the last one failed and its pause is not over. It never
@@ -157,6 +190,7 @@ func (a *Anchorer) Run(ctx context.Context) error {
 			return err
 		case err != nil:
 			a.log.Warn("anchoring round failed", "err", err, "retry_in", pause)
+			a.nextIn(pause)
 			wake = nil
 		default:
 			pause = a.cfg.Poll
@@ -178,29 +212,55 @@ func (a *Anchorer) Run(ctx context.Context) error {
 
 // Step is one round: it compares every batch that is not final with the chain and takes what steps can
 // be taken now. It may be cut off at any point and repeated. Trouble with one batch does not hold up
-// the others; all errors are joined.
+// the others; all errors are joined. What only has to wait is no error: see Delay.
 func (a *Anchorer) Step(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
+	why, err := a.round(ctx)
+	if err != nil && why == nil {
+		why = &hold{codeOf(err), err.Error()}
+	}
+	if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		a.setDelay(why)
+	}
+	return err
+}
+
+// round returns why a batch has to wait, if one has to, and what went wrong.
+func (a *Anchorer) round(ctx context.Context) (why *hold, err error) {
 	if err := a.check(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	batches, err := a.cfg.Store.Unfinal(ctx, maxUnfinal)
 	if err != nil {
-		return fmt.Errorf("read batches: %w", err)
+		return nil, fmt.Errorf("%w: read batches: %w", errStore, err)
 	}
-	if len(batches) == 0 {
-		return nil
+	if len(batches) == 0 && !a.timeToPrice() {
+		if d := a.delay.Load(); d != nil && d.Code == GasCap { // of the last look at fees
+			return &hold{d.Code, d.Detail}, nil
+		}
+		return nil, nil
 	}
 	v, err := a.look(ctx)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if err := a.account(ctx, v, batches); err != nil {
+		return nil, err
 	}
 	var errs []error
 	for i := range batches {
 		err := a.advance(ctx, v, &batches[i])
 		v.waiting = v.waiting || batches[i].State < proofs.StateIncluded
-		if err == nil {
+		var h *hold
+		switch {
+		case err == nil:
+			continue
+		case errors.As(err, &h):
+			a.warnAtRisk(v, &batches[i], h)
+			if why == nil {
+				why = h
+			}
 			continue
 		}
 		errs = append(errs, fmt.Errorf("batch %d: %w", batches[i].Number, err))
@@ -208,7 +268,10 @@ func (a *Anchorer) Step(ctx context.Context) error {
 			break
 		}
 	}
-	return errors.Join(errs...)
+	if !v.waiting && why == nil && len(errs) == 0 {
+		why = a.tooDear(ctx, v)
+	}
+	return why, errors.Join(errs...)
 }
 
 // advance takes one batch as far as the view allows. s is kept as the store has it.
@@ -219,24 +282,25 @@ func (a *Anchorer) advance(ctx context.Context, v *view, s *proofs.Sealed) error
 		}
 	}
 	if s.State < proofs.StateIncluded {
-		in, err := a.find(ctx, v, s)
+		in, spent, err := a.find(ctx, v, s)
 		if err != nil {
 			return err
 		}
 		if in == nil {
-			return a.push(ctx, v, s)
+			return a.push(ctx, v, s, spent)
 		}
-		if err := a.include(ctx, v, s, in); err != nil {
+		if err := a.include(ctx, s, in, spent); err != nil {
 			return err
 		}
 	}
 	number := s.Anchor.Block.Number
-	if s.State == proofs.StateIncluded && v.safe.covers(number) {
-		if err := a.set(ctx, s, proofs.StateSafe, s.Anchor); err != nil {
+	a.floor = number
+	if s.State == proofs.StateIncluded && covers(v.safe, number) {
+		if err := a.move(ctx, s, proofs.StateSafe, s.Anchor); err != nil {
 			return err
 		}
 	}
-	if !v.final.covers(number) {
+	if !covers(v.final, number) {
 		return nil
 	}
 	frozen, err := a.freeze(ctx, s)
@@ -246,9 +310,10 @@ func (a *Anchorer) advance(ctx context.Context, v *view, s *proofs.Sealed) error
 	if err != nil {
 		return err
 	}
-	if err := a.set(ctx, s, proofs.StateFinalized, frozen); err != nil {
+	if err := a.move(ctx, s, proofs.StateFinalized, frozen); err != nil {
 		return err
 	}
+	a.ledger.final = append(a.ledger.final, s.Spent...)
 	a.counts.finalized.Add(1)
 	a.log.Info("batch finalized", "batch", s.Number, "block", number)
 	return nil
@@ -257,7 +322,10 @@ func (a *Anchorer) advance(ctx context.Context, v *view, s *proofs.Sealed) error
 // recheck moves the batch back if its block is not on the chain any more.
 func (a *Anchorer) recheck(ctx context.Context, v *view, s *proofs.Sealed) error {
 	b, err := a.canonical(ctx, v, s.Anchor.Block.Number)
-	if err != nil || b != nil && b.Hash == s.Anchor.Block.Hash {
+	if err == nil && b == nil { // the nodes are behind, or in a reorg to a chain that is not as long yet
+		return a.repeat(ctx, v, s)
+	}
+	if err != nil || b.Hash == s.Anchor.Block.Hash {
 		return err
 	}
 	a.counts.reorgs.Add(1)
@@ -268,19 +336,21 @@ func (a *Anchorer) recheck(ctx context.Context, v *view, s *proofs.Sealed) error
 
 // back moves the batch back to submitted, from where the next look at the chain takes it on.
 func (a *Anchorer) back(ctx context.Context, s *proofs.Sealed) error {
-	if err := a.cfg.Store.SetAnchor(ctx, s.Number, proofs.StateSubmitted, 0, proofs.Hash{}, nil); err != nil {
-		return fmt.Errorf("store reorg: %w", err)
+	st := proofs.Standing{State: proofs.StateSubmitted}
+	if err := a.cfg.Store.SetAnchor(ctx, s.Number, st); err != nil {
+		return fmt.Errorf("%w: reorg: %w", errStore, err)
 	}
-	s.State, s.Time, s.Tx, s.Anchor = proofs.StateSubmitted, 0, proofs.Hash{}, nil
+	s.Stand(st)
 	return nil
 }
 
 // include stores where the batch was found.
-func (a *Anchorer) include(ctx context.Context, v *view, s *proofs.Sealed, in *inclusion) error {
-	s.Tx, s.Time = in.tx, in.time
-	if err := a.set(ctx, s, proofs.StateIncluded, &in.anchor); err != nil {
+func (a *Anchorer) include(ctx context.Context, s *proofs.Sealed, in *inclusion, spent []proofs.Spend) error {
+	st := proofs.Standing{State: proofs.StateIncluded, Time: in.time, Tx: in.tx, Anchor: &in.anchor, Spent: spent}
+	if err := a.set(ctx, s, st); err != nil {
 		return err
 	}
+	a.forget(s)
 	a.counts.included.Add(1)
 	if in.adopted {
 		a.counts.adopted.Add(1)
@@ -290,88 +360,17 @@ func (a *Anchorer) include(ctx context.Context, v *view, s *proofs.Sealed, in *i
 	return nil
 }
 
-func (a *Anchorer) set(ctx context.Context, s *proofs.Sealed, state proofs.State, anchor *proofs.Anchor) error {
-	if err := a.cfg.Store.SetAnchor(ctx, s.Number, state, s.Time, s.Tx, anchor); err != nil {
-		return fmt.Errorf("store state %s: %w", state, err)
+// move changes state and anchor, and nothing else of where the batch stands.
+func (a *Anchorer) move(ctx context.Context, s *proofs.Sealed, state proofs.State, anchor *proofs.Anchor) error {
+	st := s.Standing()
+	st.State, st.Anchor = state, anchor
+	return a.set(ctx, s, st)
+}
+
+func (a *Anchorer) set(ctx context.Context, s *proofs.Sealed, st proofs.Standing) error {
+	if err := a.cfg.Store.SetAnchor(ctx, s.Number, st); err != nil {
+		return fmt.Errorf("%w: state %s: %w", errStore, st.State, err)
 	}
-	s.State, s.Anchor = state, anchor
+	s.Stand(st)
 	return nil
-}
-
-// push sends again what can still be mined, or makes the batch's next transaction if it is its turn.
-func (a *Anchorer) push(ctx context.Context, v *view, s *proofs.Sealed) error {
-	var lowest *uint64 // nonce of the batch that is not consumed
-	for _, raw := range s.Txs {
-		tx, err := decodeTx(raw)
-		if err != nil {
-			return err
-		}
-		if n := tx.Nonce(); n >= v.nonce {
-			if lowest == nil || n < *lowest {
-				lowest = &n
-			}
-			a.send(ctx, s.Number, tx)
-		}
-	}
-	if v.waiting {
-		return nil // an earlier batch comes first
-	}
-	if lowest != nil {
-		gap, err := a.gap(ctx, v, *lowest)
-		if err != nil || !gap {
-			return err
-		}
-		a.log.Warn("nonce below the transaction's is free", "batch", s.Number, "nonce", v.nonce, "tx_nonce", *lowest)
-	}
-	switch head := v.log; {
-	case head.Batches < s.Number:
-		return fmt.Errorf("the log holds %d batches on chain and batch %d is due: the node is behind, or this is another chain", head.Batches, s.Number)
-	case head.Messages != s.First:
-		return fmt.Errorf("%w: the log on chain holds %d entries and the batch begins at %d: the store and the log do not belong together; restore the log's newest store", ErrFatal, head.Messages, s.First)
-	case len(s.Txs) >= maxTxs:
-		return fmt.Errorf("%w: %d transactions were signed and none anchored the batch: look at the newest on a block explorer before starting again", ErrFatal, len(s.Txs))
-	}
-	return a.sendNew(ctx, v, s)
-}
-
-// gap reports whether nobody's transaction fills the account's next nonce, so that one with the nonce
-// lowest waits for ever: a reorg dropped what was before it. The batch then fills it itself. Should both
-// be mined, the contract reverts the second.
-func (a *Anchorer) gap(ctx context.Context, v *view, lowest uint64) (bool, error) {
-	if lowest == v.nonce {
-		return false, nil
-	}
-	pending, err := a.cfg.Client.PendingNonceAt(ctx, common.Address(a.cfg.Signer.Address()))
-	if err != nil {
-		return false, fmt.Errorf("read pending nonce: %w", err)
-	}
-	return pending <= v.nonce, nil
-}
-
-// sendNew signs, stores and sends another transaction of the batch.
-func (a *Anchorer) sendNew(ctx context.Context, v *view, s *proofs.Sealed) error {
-	tx, err := a.build(ctx, v, s)
-	if err != nil {
-		return err
-	}
-	raw, err := tx.MarshalBinary()
-	if err != nil {
-		return fmt.Errorf("encode transaction: %w", err)
-	}
-	// A crash before SaveTx has sent nothing; a crash after it finds these bytes and sends them.
-	if err := a.cfg.Store.SaveTx(ctx, s.Number, raw); err != nil {
-		return fmt.Errorf("store transaction: %w", err)
-	}
-	a.counts.sent.Add(1)
-	a.log.Info("transaction signed", "batch", s.Number, "tx", tx.Hash().Hex(), "nonce", tx.Nonce(),
-		"gas", tx.Gas(), "max_fee", tx.GasFeeCap(), "max_tip", tx.GasTipCap())
-	a.send(ctx, s.Number, tx)
-	return nil
-}
-
-// send broadcasts. What a node answers says nothing for certain, so that the next rounds look.
-func (a *Anchorer) send(ctx context.Context, number uint64, tx *types.Transaction) {
-	if err := a.wallet.send(ctx, tx); err != nil {
-		a.log.Warn("transaction not taken by the node", "batch", number, "tx", tx.Hash().Hex(), "err", err)
-	}
 }

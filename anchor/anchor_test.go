@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
+	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -172,7 +173,7 @@ func TestNonceGap(t *testing.T) {
 	h.mine(1)
 	h.step(a)
 	h.fork(2, false)
-	h.mine(1)
+	h.mine(2)
 	h.step(a)
 	if s := h.store.batches[0]; s.State != submitted || len(s.Txs) != 2 {
 		t.Fatalf("batch is %s with %d transactions", s.State, len(s.Txs))
@@ -195,7 +196,7 @@ func TestAdopt(t *testing.T) {
 			h := newHarness(t)
 			h.store.add()
 			h.store.add()
-			h.transact(submitter, h.log.AnchorLog, h.anchorCall(h.store.batches[0].Batch), 1e9)
+			h.transact(submitter, h.log.AnchorLog, h.anchorer().anchorCall(h.store.batches[0].Batch), 1e9)
 			h.mine(6)
 			cfg := h.config()
 			cfg.LogWindow = window
@@ -224,10 +225,10 @@ func TestOvertaken(t *testing.T) {
 			h.step(a)
 			ours := h.store.batches[0].Txs[0]
 			h.chain.DropPool()
-			h.transact(submitter, h.log.AnchorLog, h.anchorCall(h.store.batches[0].Batch), 1e9)
+			h.transact(submitter, h.log.AnchorLog, h.anchorer().anchorCall(h.store.batches[0].Batch), 1e9)
 			h.mine(1)
 			if mined { // ours has a later nonce and is mined in vain
-				hash := h.transact(submitter, h.log.AnchorLog, h.anchorCall(h.store.batches[0].Batch), 1e9)
+				hash := h.transact(submitter, h.log.AnchorLog, h.anchorer().anchorCall(h.store.batches[0].Batch), 1e9)
 				tx, _, err := h.chain.Client().TransactionByHash(t.Context(), hash)
 				if err != nil {
 					t.Fatal(err)
@@ -260,7 +261,7 @@ func TestForeign(t *testing.T) {
 			h.store.add()
 			b := h.store.batches[0].Batch
 			change(&b)
-			h.transact(submitter, h.log.AnchorLog, h.anchorCall(b), 1e9)
+			h.transact(submitter, h.log.AnchorLog, h.anchorer().anchorCall(b), 1e9)
 			h.mine(1)
 			err := h.anchorer().Step(t.Context())
 			if !errors.Is(err, ErrFatal) || !strings.Contains(err.Error(), "batch 0: ") || !strings.Contains(err.Error(), "another batch") {
@@ -305,11 +306,11 @@ func TestMatch(t *testing.T) {
 	noTopics.Topics = nil
 	others := []*types.Log{event(otherContract, b), event(otherLog, b), event(chain, otherNumber), otherEvent, noTopics}
 
-	got, err := a.match(&types.Receipt{Logs: append(others, event(chain, b))}, b)
+	got, err := a.match(&nodes.TxReceipt{Logs: append(others, event(chain, b))}, b)
 	if err != nil || got != len(others) {
 		t.Errorf("found at %d, %v; want %d", got, err, len(others))
 	}
-	if _, err := a.match(&types.Receipt{Logs: others}, b); err == nil || errors.Is(err, ErrFatal) {
+	if _, err := a.match(&nodes.TxReceipt{Logs: others}, b); err == nil || errors.Is(err, ErrFatal) {
 		t.Errorf("without the event: %v", err)
 	}
 	for name, change := range map[string]func(*proofs.Batch){
@@ -318,7 +319,7 @@ func TestMatch(t *testing.T) {
 	} {
 		other := b
 		change(&other)
-		if _, err := a.match(&types.Receipt{Logs: []*types.Log{event(chain, other)}}, b); !errors.Is(err, ErrFatal) {
+		if _, err := a.match(&nodes.TxReceipt{Logs: []*types.Log{event(chain, other)}}, b); !errors.Is(err, ErrFatal) {
 			t.Errorf("other %s: %v", name, err)
 		}
 	}
@@ -333,11 +334,11 @@ func TestChecks(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		{"chain id", func(c *Config) { c.Log.ChainID = 1 }, "the node is on chain 1337"},
+		{"chain id", func(c *Config) { c.Log.ChainID = 1 }, "the nodes are on chain 1337"},
 		{"no contract", func(c *Config) { c.Log.AnchorLog[0]++ }, "no contract at"},
 		{"other contract", func(c *Config) { c.Log.AnchorLog = proofs.Address(factory) }, "is not the AnchorLog"},
 		{"no log", func(c *Config) { c.Log.Log[0]++ }, "has no submitter"},
-		{"other key", func(c *Config) { c.Signer = stranger }, "the submitter of log"},
+		{"other key", func(c *Config) { c.Signers = []Signer{stranger} }, "the submitter of log"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			cfg := h.config()
@@ -362,26 +363,43 @@ func TestBehind(t *testing.T) {
 	}
 }
 
+// wantDelay checks why a batch has to wait after a round that is no failure.
+func (h *harness) wantDelay(a *Anchorer, code, detail string) {
+	h.Helper()
+	h.step(a)
+	switch d := a.Delay(); {
+	case d == nil && code != "":
+		h.Errorf("no delay, want %s", code)
+	case d != nil && (d.Code != code || !strings.Contains(d.Detail, detail) || !d.Next.After(d.Since)):
+		h.Errorf("delay %+v, want %s with %q", d, code, detail)
+	}
+}
+
+// last returns the newest transaction of a batch.
+func (h *harness) last(number int) *types.Transaction {
+	h.Helper()
+	txs, err := journal(&h.store.batches[number])
+	if err != nil || len(txs) == 0 {
+		h.Fatalf("batch %d: %d transactions, %v", number, len(txs), err)
+	}
+	return txs[len(txs)-1].Transaction
+}
+
 // TestFees waits while gas costs more than the cap, and signs within it.
 func TestFees(t *testing.T) {
 	h := newHarness(t)
 	h.store.add()
 	cfg := h.config()
 	cfg.Fees = Fees{MaxFee: 1, MaxTip: 1}
-	if err := h.configured(cfg).Step(t.Context()); err == nil || !strings.Contains(err.Error(), "the cap is 1: waiting") {
-		t.Errorf("got %v", err)
-	}
+	h.wantDelay(h.configured(cfg), GasCap, "the cap is 1e-09 gwei")
 	h.wantStates(0)
 
 	base := h.head().BaseFee.Uint64()
 	cfg.Fees = Fees{MaxFee: base + base/2, MaxTip: 7}
 	h.fault = edit(t, "eth_maxPriorityFeePerGas", func(any) any { return "0x64" })
 	a := h.configured(cfg)
-	h.step(a)
-	tx, err := decodeTx(h.store.batches[0].Txs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	h.wantDelay(a, "", "")
+	tx := h.last(0)
 	if tip, fee := tx.GasTipCap().Uint64(), tx.GasFeeCap().Uint64(); tip != 7 || fee != base+base/2 {
 		t.Errorf("tip %d, fee %d at a base fee of %d", tip, fee, base)
 	}
@@ -399,29 +417,9 @@ func TestNoFunds(t *testing.T) {
 	}
 	h.store.add()
 	cfg := h.config()
-	cfg.Signer = pauper
-	if err := h.configured(cfg).Step(t.Context()); err == nil || !strings.Contains(err.Error(), "send it funds") {
-		t.Errorf("got %v", err)
-	}
+	cfg.Signers = []Signer{pauper}
+	h.wantDelay(h.configured(cfg), Funds, "send it funds")
 	h.wantStates(0)
-}
-
-func TestTooManyTransactions(t *testing.T) {
-	h := newHarness(t)
-	h.store.add()
-	a := h.anchorer()
-	for n := range maxTxs {
-		h.step(a)
-		if got := len(h.store.batches[0].Txs); got != n+1 {
-			t.Fatalf("%d transactions, want %d", got, n+1)
-		}
-		h.chain.DropPool()
-		h.transact(submitter, pauper.Address(), nil, 1e9)
-		h.mine(1)
-	}
-	if err := a.Step(t.Context()); !errors.Is(err, ErrFatal) || !strings.Contains(err.Error(), "25 transactions were signed") {
-		t.Errorf("got %v", err)
-	}
 }
 
 func TestValidate(t *testing.T) {
@@ -429,7 +427,7 @@ func TestValidate(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"Client", "Signer", "Store", "ChainID", "AnchorLog", "Log.Log", "Poll", "MaxTip"} {
+	for _, want := range []string{"Nodes", "Signers", "Store", "ChainID", "AnchorLog", "Log.Log", "Poll", "MaxTip"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}

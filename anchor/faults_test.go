@@ -222,7 +222,7 @@ func TestLiesAtInclusion(t *testing.T) {
 		{"orphaned block", func(r map[string]any) { r["blockHash"] = common.Hash{1}.Hex() }, "has this one's event"},
 		{"block to come", func(r map[string]any) { r["blockNumber"] = "0xffff" }, "has this one's event"},
 		{"no event", func(r map[string]any) { r["logs"] = []any{} }, "without the batch's event"},
-		{"another transaction", func(r map[string]any) { r["transactionHash"] = common.Hash{1}.Hex() }, "returned another"},
+		{"another transaction", func(r map[string]any) { r["transactionHash"] = common.Hash{1}.Hex() }, "it answers with transaction"},
 		{"other emitter", func(r map[string]any) {
 			r["logs"].([]any)[0].(map[string]any)["address"] = common.Address{1}.Hex()
 		}, "without the batch's event"},
@@ -328,7 +328,7 @@ func TestWallet(t *testing.T) {
 		t.Errorf("on another chain: %v; %v", deployErr, openErr)
 	}
 	want := Head{Submitter: submitter.Address()}
-	if got, err := ReadHead(t.Context(), h.client, h.log); err != nil || got != want {
+	if got, err := ReadHead(t.Context(), h.config().Nodes, h.log); err != nil || got != want {
 		t.Errorf("head %+v, %v", got, err)
 	}
 }

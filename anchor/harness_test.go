@@ -23,6 +23,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/hansard-dao/hansard/anchor/devchain"
+	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -39,13 +40,8 @@ func newKey(name string) testKey {
 
 func (k testKey) Address() proofs.Address { return proofs.Address(crypto.PubkeyToAddress(k.PublicKey)) }
 
-func (k testKey) SignDigest(digest proofs.Hash) (proofs.Signature, error) {
-	b, err := crypto.Sign(digest[:], k.PrivateKey)
-	if err != nil {
-		return proofs.Signature{}, err
-	}
-	b[64] += 27
-	return proofs.ParseSignature(b)
+func (k testKey) SignTx(_ context.Context, tx *types.Transaction, id *big.Int) (*types.Transaction, error) {
+	return types.SignTx(tx, types.LatestSignerForChainID(id), k.PrivateKey)
 }
 
 // The accounts of every test. pauper has no funds.
@@ -172,7 +168,11 @@ func (h *harness) wallet(key testKey) *Wallet {
 }
 
 func (h *harness) config() Config {
-	return Config{Client: h.client, Log: h.log, Signer: submitter, Store: h.store,
+	q, err := nodes.New([]nodes.Node{{Name: "node", RPC: h.client.Client()}}, nodes.Config{})
+	if err != nil {
+		h.Fatal(err)
+	}
+	return Config{Nodes: q, Log: h.log, Signers: []Signer{submitter}, Store: h.store,
 		Logger: slog.New(slog.NewTextHandler(h.Output(), nil))}
 }
 
@@ -264,11 +264,6 @@ func (h *harness) transact(key testKey, to proofs.Address, data []byte, tip int6
 		}
 	}
 	return tx.Hash()
-}
-
-// anchorCall is the call that anchors the batch.
-func (h *harness) anchorCall(b proofs.Batch) []byte {
-	return contract.PackAnchor(h.log.Log, new(big.Int).SetUint64(b.Number), b.Root, new(big.Int).SetUint64(b.Size), b.CID)
 }
 
 // checkChain holds the chain against the store: each batch that is included or more is anchored once,
@@ -390,15 +385,29 @@ func (m *memStore) enter(number uint64, state proofs.State) {
 	m.history[number] = append(m.history[number], state)
 }
 
-func (m *memStore) SetAnchor(ctx context.Context, number uint64, state proofs.State, time uint64, tx proofs.Hash, a *proofs.Anchor) error {
+func (m *memStore) SetAnchor(ctx context.Context, number uint64, st proofs.Standing) error {
 	return m.write(ctx, func() {
 		s := &m.batches[number]
-		if problem := m.illegal(s, state, time, tx, a); problem != "" {
-			m.t.Errorf("batch %d from %s to %s: %s", number, s.State, state, problem)
+		if problem := m.illegal(s, st.State, st.Time, st.Tx, st.Anchor); problem != "" {
+			m.t.Errorf("batch %d from %s to %s: %s", number, s.State, st.State, problem)
 		}
-		s.Time, s.Tx, s.Anchor = time, tx, a
-		m.enter(number, state)
+		same := st.State == s.State
+		s.Stand(st)
+		if !same {
+			m.enter(number, st.State)
+		}
 	})
+}
+
+func (m *memStore) Recent(_ context.Context, since uint64) (spent []proofs.Spend, err error) {
+	for _, s := range m.batches {
+		for _, sp := range s.Spent {
+			if s.State == proofs.StateFinalized && sp.Time >= since {
+				spent = append(spent, sp)
+			}
+		}
+	}
+	return spent, nil
 }
 
 func (m *memStore) illegal(s *proofs.Sealed, state proofs.State, time uint64, tx proofs.Hash, a *proofs.Anchor) string {
@@ -406,7 +415,7 @@ func (m *memStore) illegal(s *proofs.Sealed, state proofs.State, time uint64, tx
 	case from == proofs.StateFinalized:
 		return "nothing leaves finalized"
 	case state == proofs.StateSubmitted:
-		if from < proofs.StateIncluded || time != 0 || !tx.IsZero() || a != nil {
+		if from < proofs.StateSubmitted || time != 0 || !tx.IsZero() || a != nil {
 			return fmt.Sprintf("back with time %d, tx %s, anchor %v", time, tx, a)
 		}
 	case state < proofs.StateIncluded || state <= from || from < proofs.StateIncluded && state != proofs.StateIncluded:

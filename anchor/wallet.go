@@ -15,14 +15,9 @@ import (
 	"github.com/ethereum/go-ethereum/ethclient"
 
 	"github.com/hansard-dao/hansard/bindings"
+	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 )
-
-// Fees caps what a transaction may pay, in wei per unit of gas. Zero is no cap.
-type Fees struct {
-	MaxTip uint64 // a higher suggestion of the node is lowered to it
-	MaxFee uint64 // nothing is signed while base fee and tip are over it
-}
 
 // Wallet sends transactions of one account on one chain. Each of its methods that writes asks the node
 // for its chain id first.
@@ -95,11 +90,20 @@ func (w *Wallet) OpenLog(ctx context.Context, anchorLog proofs.Address, salt pro
 			return log, fmt.Errorf("open log %s: %w", log, err)
 		}
 	}
-	head, err := ReadHead(ctx, w.Client, proofs.Chain{ChainID: w.ChainID, AnchorLog: anchorLog, Log: log})
+	head, err := w.readHead(ctx, proofs.Chain{ChainID: w.ChainID, AnchorLog: anchorLog, Log: log})
 	if err == nil && head.Submitter != submitter {
 		err = fmt.Errorf("open log %s: it is open with the submitter %s, not %s", log, head.Submitter, submitter)
 	}
 	return log, err
+}
+
+// readHead returns the head of the log as the wallet's own node has it.
+func (w *Wallet) readHead(ctx context.Context, log proofs.Chain) (Head, error) {
+	q, err := nodes.New([]nodes.Node{{Name: "node", RPC: w.Client.Client()}}, nodes.Config{})
+	if err != nil {
+		return Head{}, err
+	}
+	return ReadHead(ctx, q, log)
 }
 
 func (w *Wallet) hasCode(ctx context.Context, at common.Address) (bool, error) {
@@ -174,9 +178,9 @@ func (w *Wallet) build(ctx context.Context, to common.Address, data []byte, nonc
 		return nil, err
 	}
 	from := common.Address(w.Signer.Address())
-	head, err := readBlock(ctx, w.Client, "latest")
+	head, err := w.Client.HeaderByNumber(ctx, nil)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read block latest: %w", err)
 	}
 	tip, fee, err := w.quote(ctx, head)
 	if err != nil {
@@ -194,7 +198,7 @@ func (w *Wallet) build(ctx context.Context, to common.Address, data []byte, nonc
 	if cost := new(big.Int).Mul(fee, new(big.Int).SetUint64(gas)); balance.Cmp(cost) < 0 {
 		return nil, fmt.Errorf("%s holds %d wei and the transaction may cost %d: send it funds", from, balance, cost)
 	}
-	return w.sign(&types.DynamicFeeTx{
+	return w.sign(ctx, &types.DynamicFeeTx{
 		ChainID: new(big.Int).SetUint64(w.ChainID), Nonce: nonce,
 		GasTipCap: tip, GasFeeCap: fee, Gas: gas, To: &to, Data: data,
 	})
@@ -202,8 +206,8 @@ func (w *Wallet) build(ctx context.Context, to common.Address, data []byte, nonc
 
 // quote returns the tip and the fee cap per gas: twice the base fee and the tip, so that six full blocks
 // in a row do not outprice it, within the caps.
-func (w *Wallet) quote(ctx context.Context, head *block) (tip, fee *big.Int, err error) {
-	if head == nil || head.BaseFee == nil {
+func (w *Wallet) quote(ctx context.Context, head *types.Header) (tip, fee *big.Int, err error) {
+	if head.BaseFee == nil {
 		return nil, nil, errors.New("read base fee: the latest block has none, and this chain needs EIP-1559")
 	}
 	if tip, err = w.Client.SuggestGasTipCap(ctx); err != nil {
@@ -223,22 +227,13 @@ func (w *Wallet) quote(ctx context.Context, head *block) (tip, fee *big.Int, err
 	return tip, fee, nil
 }
 
-// sign signs and checks that the signer did: the nonce and money are the account's.
-func (w *Wallet) sign(data types.TxData) (*types.Transaction, error) {
-	rules := types.LatestSignerForChainID(new(big.Int).SetUint64(w.ChainID))
-	tx := types.NewTx(data)
-	s, err := w.Signer.SignDigest(proofs.Hash(rules.Hash(tx)))
+// sign has the transaction signed and checks that it was, and is no other.
+func (w *Wallet) sign(ctx context.Context, data *types.DynamicFeeTx) (*types.Transaction, error) {
+	tx, err := w.Signer.SignTx(ctx, types.NewTx(data), data.ChainID)
 	if err != nil {
-		return nil, fmt.Errorf("sign transaction: %w", err)
+		return nil, fmt.Errorf("%w: %w", errSigner, err)
 	}
-	s[64] -= 27
-	if tx, err = tx.WithSignature(rules, s[:]); err != nil {
-		return nil, fmt.Errorf("sign transaction: %w", err)
-	}
-	if from, err := types.Sender(rules, tx); err != nil || proofs.Address(from) != w.Signer.Address() {
-		return nil, fmt.Errorf("sign transaction: the signature is not of %s", w.Signer.Address())
-	}
-	return tx, nil
+	return tx, checkSigned(tx, data, w.Signer.Address())
 }
 
 // send broadcasts. That the node knows the transaction already is success.
@@ -248,39 +243,4 @@ func (w *Wallet) send(ctx context.Context, tx *types.Transaction) error {
 		return nil
 	}
 	return err
-}
-
-// build makes the batch's next transaction.
-func (a *Anchorer) build(ctx context.Context, v *view, s *proofs.Sealed) (*types.Transaction, error) {
-	data := contract.PackAnchor(a.cfg.Log.Log, new(big.Int).SetUint64(s.Number), s.Root,
-		new(big.Int).SetUint64(s.Size), s.CID)
-	return a.wallet.build(ctx, common.Address(a.cfg.Log.AnchorLog), data, v.nonce)
-}
-
-func decodeTx(raw []byte) (*types.Transaction, error) {
-	tx := new(types.Transaction)
-	if err := tx.UnmarshalBinary(raw); err != nil {
-		return nil, fmt.Errorf("decode stored transaction: %w", err)
-	}
-	return tx, nil
-}
-
-// explain adds the contract's reason to the error of a call that it would revert.
-func explain(err error) error {
-	raw, ok := ethclient.RevertErrorData(err)
-	if !ok || len(raw) < 4 {
-		return err
-	}
-	reason, unknown := contract.UnpackError(raw)
-	if unknown != nil {
-		return err
-	}
-	switch r := reason.(type) {
-	case *bindings.AnchorLogOutOfOrder:
-		return fmt.Errorf("the log takes batch %d now: %w", r.Next, err)
-	case *bindings.AnchorLogTaken:
-		return fmt.Errorf("the log is open: %w", err)
-	default: // NotSubmitter, NotOwner, BadSize, Full: the same call never succeeds
-		return fmt.Errorf("%w: the contract refuses the call with %T%+v: %w", ErrFatal, r, r, err)
-	}
 }

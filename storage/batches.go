@@ -258,18 +258,50 @@ func (db *DB) SaveTx(_ context.Context, number uint64, raw []byte) error {
 }
 
 // SetAnchor records where the batch stands on the chain: included, safe or finalized, in a block of
-// that time by the transaction tx. With submitted and no anchor it moves the batch back after a reorg.
-// A finalized batch is never changed.
-func (db *DB) SetAnchor(_ context.Context, number uint64, state proofs.State, time uint64, tx proofs.Hash, a *proofs.Anchor) error {
+// that time by the transaction tx. With submitted and no anchor it moves the batch back after a reorg, or
+// changes what was spent. A finalized batch is never changed.
+func (db *DB) SetAnchor(_ context.Context, number uint64, st proofs.Standing) error {
 	err := db.change(number, func(s *proofs.Sealed) error {
 		switch {
 		case s.State == proofs.StateFinalized:
 			return errors.New("it is final")
-		case (state >= proofs.StateIncluded) != (a != nil) || state < proofs.StateSubmitted:
-			return fmt.Errorf("state %s does not fit its anchor", state)
+		case (st.State >= proofs.StateIncluded) != (st.Anchor != nil) || st.State < proofs.StateSubmitted:
+			return fmt.Errorf("state %s does not fit its anchor", st.State)
 		}
-		s.State, s.Time, s.Tx, s.Anchor = state, time, tx, a
+		s.Stand(st)
 		return nil
 	})
 	return wrap(err, "set the anchor of batch %d", number)
+}
+
+// Recent returns what transactions of finalized batches cost in blocks of that time or later, in seconds
+// since 1970 UTC, newest batch first.
+func (db *DB) Recent(ctx context.Context, since uint64) (spent []proofs.Spend, err error) {
+	err = db.badger.View(func(tx *badger.Txn) error {
+		it := tx.NewIterator(badger.IteratorOptions{Prefix: []byte("b"), Reverse: true})
+		defer it.Close()
+		for it.Seek([]byte("b\xff")); it.Valid() && ctx.Err() == nil; it.Next() {
+			var s proofs.Sealed
+			b, err := it.Item().ValueCopy(nil)
+			if err == nil {
+				err = json.Unmarshal(b, &s)
+			}
+			if err != nil {
+				return err
+			}
+			if s.State != proofs.StateFinalized {
+				continue
+			}
+			if s.Time < since { // so are all before it
+				return nil
+			}
+			for _, sp := range s.Spent {
+				if sp.Time >= since {
+					spent = append(spent, sp)
+				}
+			}
+		}
+		return ctx.Err()
+	})
+	return spent, wrap(err, "list what was spent")
 }

@@ -1,0 +1,137 @@
+package anchor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+// Why nothing is anchored for now.
+const (
+	GasCap   = "gas_cap"   // gas costs more than Fees.MaxFee
+	TxCap    = "tx_cap"    // the next transaction could cost more than Caps.Tx
+	DayCap   = "day_cap"   // it could bring the last 24 hours over Caps.Day
+	MonthCap = "month_cap" // it could bring the last 30 days over Caps.Month
+	Funds    = "funds"     // the account holds less than the transaction could cost
+	Reverted = "reverted"  // transactions were mined and reverted: tried again after a while
+	NodesOff = "nodes"     // the nodes do not answer, or do not agree
+	SignOff  = "signer"    // the signer does not sign
+	StoreOff = "store"     // the store does not take what has to be written first
+)
+
+// Delay says why nothing is anchored for now. It is no failure: the next attempt is made by itself.
+type Delay struct {
+	Code   string // one of the above
+	Detail string // for people
+	Since  time.Time
+	Next   time.Time // of the next attempt
+}
+
+// hold is why a batch has to wait, as an error on its way up.
+type hold struct{ code, detail string }
+
+func (h *hold) Error() string { return h.detail }
+
+// What an error is about, where it is not the nodes.
+var (
+	errStore  = errors.New("store")
+	errSigner = errors.New("sign transaction")
+)
+
+func codeOf(err error) string {
+	switch {
+	case errors.Is(err, errStore):
+		return StoreOff
+	case errors.Is(err, errSigner):
+		return SignOff
+	}
+	return NodesOff
+}
+
+// Delay returns why nothing is anchored for now, and nil if nothing stands in the way. It is safe for
+// concurrent use.
+func (a *Anchorer) Delay() *Delay { return a.delay.Load() }
+
+// setDelay keeps the reason of the round that ended.
+func (a *Anchorer) setDelay(h *hold) {
+	was := a.delay.Load()
+	if h == nil {
+		if was != nil {
+			a.log.Info("anchoring goes on", "after", was.Code, "since", was.Since)
+		}
+		a.delay.Store(nil)
+		return
+	}
+	now := time.Now()
+	d := &Delay{Code: h.code, Detail: h.detail, Since: now, Next: now.Add(a.cfg.Poll)}
+	if was != nil && was.Code == h.code {
+		d.Since = was.Since
+	} else {
+		a.log.Warn("anchoring waits", "code", h.code, "reason", h.detail)
+	}
+	a.delay.Store(d)
+}
+
+// nextIn says when the next attempt is made.
+func (a *Anchorer) nextIn(pause time.Duration) {
+	if d := a.delay.Load(); d != nil {
+		next := *d
+		next.Next = time.Now().Add(pause)
+		a.delay.Store(&next)
+	}
+}
+
+// warnEvery is how often the operator is told of the same batch.
+const warnEvery = time.Hour
+
+// warnAtRisk tells the operator of promises that may be broken, from twice Urgent before the first
+// deadline on.
+func (a *Anchorer) warnAtRisk(v *view, s *proofs.Sealed, h *hold) {
+	left, known := remaining(v, s)
+	if !known || left > 2*a.cfg.Urgent || time.Since(a.warned[s.Number]) < warnEvery {
+		return
+	}
+	a.warned[s.Number] = time.Now()
+	a.log.Warn("promises are at risk", "batch", s.Number, "messages", s.Size, "left", left, "code", h.code,
+		"reason", h.detail, "on_cap", a.cfg.OnCap.String())
+}
+
+// remaining returns the time on the chain from its head to the batch's earliest deadline.
+func remaining(v *view, s *proofs.Sealed) (left time.Duration, known bool) {
+	if s.Deadline == 0 {
+		return 0, false
+	}
+	return time.Duration(int64(s.Deadline)-int64(v.head.Time)) * time.Second, true
+}
+
+// mustPay reports whether the fee cap gives way to the promises of the batch.
+func (a *Anchorer) mustPay(v *view, s *proofs.Sealed) bool {
+	left, known := remaining(v, s)
+	return a.cfg.OnCap == Pay && known && left <= a.cfg.Urgent
+}
+
+// priceEvery is how often fees are looked at while nothing has to be sent: about one block of Ethereum.
+const priceEvery = 12 * time.Second
+
+// timeToPrice reports whether fees are to be looked at though no batch waits.
+func (a *Anchorer) timeToPrice() bool {
+	if a.cfg.Fees.MaxFee == 0 || time.Since(a.priced) < priceEvery {
+		return false
+	}
+	a.priced = time.Now()
+	return true
+}
+
+// tooDear returns a reason to keep the pool open while no batch waits: the next one would have to.
+func (a *Anchorer) tooDear(ctx context.Context, v *view) *hold {
+	if a.cfg.Fees.MaxFee == 0 {
+		return nil
+	}
+	var h *hold
+	if _, err := a.quote(ctx, v, false); errors.As(err, &h) {
+		return h
+	}
+	return nil
+}
