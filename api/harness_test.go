@@ -268,7 +268,7 @@ func (s *service) anchor(number uint64, state proofs.State) {
 	if state == proofs.StateFinalized {
 		a.Header, a.Proof = header, [][]byte{node}
 	}
-	check(s.db.SetAnchor(ctx, number, state, time, proofs.Hash{0x77}, a))
+	check(s.db.SetAnchor(ctx, number, proofs.Standing{State: state, Time: time, Tx: proofs.Hash{0x77}, Anchor: a}))
 	s.changed.Notify()
 }
 

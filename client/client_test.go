@@ -161,7 +161,7 @@ func TestLife(t *testing.T) {
 	must(s.db.SetCID(ctx, 0, cid))
 	must(s.db.SaveTx(ctx, 0, []byte("raw")))
 	block := proofs.BlockRef{Number: 7, Hash: proofs.Hash{0xbb}}
-	must(s.db.SetAnchor(ctx, 0, proofs.StateIncluded, 1_795_254_700, proofs.Hash{0x77}, &proofs.Anchor{Block: block}))
+	must(s.db.SetAnchor(ctx, 0, proofs.Standing{State: proofs.StateIncluded, Time: 1_795_254_700, Tx: proofs.Hash{0x77}, Anchor: &proofs.Anchor{Block: block}}))
 	s.changed.Notify()
 	st, err = s.WaitStatus(ctx, a.ID, proofs.StateIncluded)
 	must(err)

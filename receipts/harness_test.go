@@ -128,7 +128,7 @@ func (l *log) set(state proofs.State, seconds uint64) {
 			a.Header, a.Proof = nil, nil
 		}
 	}
-	if err := l.db.SetAnchor(l.t.Context(), 0, state, seconds, tx, a); err != nil {
+	if err := l.db.SetAnchor(l.t.Context(), 0, proofs.Standing{State: state, Time: seconds, Tx: tx, Anchor: a}); err != nil {
 		l.t.Fatal(err)
 	}
 }

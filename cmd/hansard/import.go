@@ -222,8 +222,8 @@ func withImportLog(c *cli.Context, f func(context.Context, importLog) error) err
 	if err != nil {
 		return err
 	}
-	if cfg.RPC != "" {
-		fmt.Fprintf(c.App.ErrWriter, "anchoring on the chain of %s, which spends gas\n", cfg.RPC)
+	if len(cfg.RPC) > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "anchoring on the chain of %d nodes, which spends gas\n", len(cfg.RPC))
 	}
 	w := newWaiter()
 	n, err := openNode(c.Context, cfg, w.notify)

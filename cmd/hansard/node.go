@@ -20,6 +20,7 @@ import (
 	"github.com/hansard-dao/hansard/anchor/devchain"
 	"github.com/hansard-dao/hansard/batcher"
 	"github.com/hansard-dao/hansard/identity"
+	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/payload"
 	"github.com/hansard-dao/hansard/proofs"
 	"github.com/hansard-dao/hansard/receipts"
@@ -30,16 +31,16 @@ import (
 // nodeConfig says what one process that keeps a log consists of.
 type nodeConfig struct {
 	Dir      string // everything below it: keys, chain, log, ipfs, trust.json
-	RPC      string // JSON-RPC of a node; empty: the embedded development chain
+	RPC      []string // JSON-RPC of the nodes; empty: the embedded development chain
+	Quorum   int      // nodes that must agree; 0: more than half
+	ChainID  uint64   // that the nodes must be on; 0: whichever they are on
 	ChainRPC string // host:port at which the development chain serves JSON-RPC; empty: none
 	Account  string // key that sends transactions, in Dir/keys
 	Promise  string // key that signs promises
 	Password string
 	LogName  string // the log's salt is its hash
 	Deploy   bool   // deploy the contract and open the log where they are missing
-	Fees     anchor.Fees
-	// Confirmations and FromBlock are those of anchor.Config.
-	Confirmations, FromBlock uint64
+	Anchor   anchor.Config // all but Nodes, Log, Signers and Store
 	Batch                    batcher.Config
 	Logger                   *slog.Logger
 }
@@ -58,7 +59,8 @@ type node struct {
 	dev      *devchain.Chain // nil with an RPC
 	mined    chan struct{}   // closed when dev ended, after mineErr is set
 	mineErr  error
-	client   *ethclient.Client
+	nodes    *nodes.Quorum
+	client   *ethclient.Client // of the first node
 	changed  func() // something moved: whoever waits looks again
 	newest   atomic.Pointer[proofs.Hash]
 	close    []func() error
@@ -112,8 +114,8 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 
 // unlock opens the two keys; in development it makes them, with a password of their own.
 func (n *node) unlock(cfg *nodeConfig) (account, promise *identity.Key, err error) {
-	store := identity.Keystore{Dir: filepath.Join(cfg.Dir, "keys"), Light: cfg.RPC == ""}
-	if cfg.RPC == "" {
+	store := identity.Keystore{Dir: filepath.Join(cfg.Dir, "keys"), Light: len(cfg.RPC) == 0}
+	if len(cfg.RPC) == 0 {
 		if cfg.Password, err = devPassword(store.Dir); err != nil {
 			return nil, nil, err
 		}
@@ -135,19 +137,10 @@ func (n *node) unlock(cfg *nodeConfig) (account, promise *identity.Key, err erro
 // devPassword reads or makes the password of the development keys.
 func devPassword(dir string) (string, error) { return secretFile(filepath.Join(dir, "password")) }
 
-// connect dials the node or opens the development chain, which makes the account rich.
+// connect dials the nodes or opens the development chain, which makes the account rich.
 func (n *node) connect(ctx context.Context, cfg nodeConfig, account *identity.Key) (err error) {
-	if cfg.RPC != "" {
-		if n.client, err = ethclient.DialContext(ctx, cfg.RPC); err != nil {
-			return &exitError{exitUnreachable, fmt.Errorf("connect to %s: %w", cfg.RPC, err)}
-		}
-		n.close = append(n.close, func() error { n.client.Close(); return nil })
-		id, err := n.client.ChainID(ctx)
-		if err != nil {
-			return &exitError{exitUnreachable, fmt.Errorf("ask %s for its chain: %w", cfg.RPC, err)}
-		}
-		n.chain.ChainID = id.Uint64()
-		return nil
+	if len(cfg.RPC) > 0 {
+		return n.dial(ctx, cfg)
 	}
 	rich := new(big.Int).Mul(big.NewInt(1_000_000), big.NewInt(1e18))
 	n.dev, err = devchain.Open(devchain.Config{
@@ -158,11 +151,31 @@ func (n *node) connect(ctx context.Context, cfg nodeConfig, account *identity.Ke
 		return err
 	}
 	n.chain.ChainID, n.client = devchain.DefaultChainID, n.dev.Client()
+	if n.nodes, err = nodes.New([]nodes.Node{{Name: "development chain", RPC: n.client.Client()}}, nodes.Config{}); err != nil {
+		return errors.Join(err, n.dev.Close())
+	}
 	// The chain mines for as long as the node is open: deploying needs it before the other loops run.
 	loop, stop := context.WithCancel(context.WithoutCancel(ctx))
 	n.mined = make(chan struct{})
 	go func() { n.mineErr = n.dev.Run(loop); close(n.mined) }()
 	n.close = append(n.close, func() error { stop(); <-n.mined; return errors.Join(n.mineErr, n.dev.Close()) })
+	return nil
+}
+
+// dial connects to the nodes of a chain and asks which one it is.
+func (n *node) dial(ctx context.Context, cfg nodeConfig) (err error) {
+	n.nodes, err = nodes.Dial(ctx, cfg.RPC, nodes.Config{Need: cfg.Quorum, ChainID: cfg.ChainID})
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	n.close = append(n.close, func() error { n.nodes.Close(); return nil })
+	if n.client, err = ethclient.DialContext(ctx, cfg.RPC[0]); err != nil {
+		return &exitError{exitUnreachable, fmt.Errorf("connect to the first node: %w", err)}
+	}
+	n.close = append(n.close, func() error { n.client.Close(); return nil })
+	if n.chain.ChainID, err = n.nodes.ChainID(ctx); err != nil {
+		return &exitError{exitUnreachable, err}
+	}
 	return nil
 }
 
@@ -181,7 +194,7 @@ func (n *node) watchChain(ctx context.Context) error {
 
 // openLog finds the log's contract and id, and deploys and opens what is missing if that is wanted.
 func (n *node) openLog(ctx context.Context, cfg nodeConfig, account *identity.Key) (err error) {
-	w := &anchor.Wallet{Client: n.client, ChainID: n.chain.ChainID, Signer: account, Fees: cfg.Fees}
+	w := &anchor.Wallet{Client: n.client, ChainID: n.chain.ChainID, Signer: txSigner{account}, Fees: cfg.Anchor.Fees}
 	if n.dev != nil {
 		w.Poll = devPoll
 	}
@@ -198,7 +211,7 @@ func (n *node) openLog(ctx context.Context, cfg nodeConfig, account *identity.Ke
 // checkNewest refuses a store that is behind the chain. A batch is in the store before it is sent, so
 // that is an old copy; going on would promise indices that are taken.
 func (n *node) checkNewest(ctx context.Context) error {
-	head, err := anchor.ReadHead(ctx, n.client, n.chain)
+	head, err := anchor.ReadHead(ctx, n.nodes, n.chain)
 	if err != nil {
 		return &exitError{exitUnreachable, err}
 	}
@@ -224,7 +237,7 @@ func (n *node) findLog(ctx context.Context, name string, account *identity.Key) 
 	}
 	var head anchor.Head
 	if len(code) > 0 {
-		if head, err = anchor.ReadHead(ctx, n.client, n.chain); err != nil {
+		if head, err = anchor.ReadHead(ctx, n.nodes, n.chain); err != nil {
 			return &exitError{exitUnreachable, err}
 		}
 	}
@@ -249,8 +262,8 @@ func (n *node) wire(cfg nodeConfig, account, promise *identity.Key) (err error) 
 	n.pinner = payload.New(payload.Config{
 		Log: n.chain.Log, Store: n.db, Node: n.ipfs, Pinned: func() { n.anchorer.Wake() }, Logger: cfg.Logger,
 	})
-	a := anchor.Config{Client: n.client, Log: n.chain, Signer: account, Store: anchorStore{n.db, n.changed}, Logger: cfg.Logger,
-		Confirmations: cfg.Confirmations, FromBlock: cfg.FromBlock, Fees: cfg.Fees}
+	a := cfg.Anchor
+	a.Nodes, a.Log, a.Signers, a.Store, a.Logger = n.nodes, n.chain, []anchor.Signer{txSigner{account}}, anchorStore{n.db, n.changed}, cfg.Logger
 	if n.dev != nil {
 		a.Poll = devPoll
 	}
@@ -272,9 +285,22 @@ func (s anchorStore) SaveTx(ctx context.Context, number uint64, raw []byte) erro
 	return s.DB.SaveTx(ctx, number, raw)
 }
 
-func (s anchorStore) SetAnchor(ctx context.Context, number uint64, state proofs.State, time uint64, tx proofs.Hash, a *proofs.Anchor) error {
+func (s anchorStore) SetAnchor(ctx context.Context, number uint64, st proofs.Standing) error {
 	defer s.changed()
-	return s.DB.SetAnchor(ctx, number, state, time, tx, a)
+	return s.DB.SetAnchor(ctx, number, st)
+}
+
+// txSigner signs transactions with a key of the keystore.
+type txSigner struct{ *identity.Key }
+
+func (s txSigner) SignTx(_ context.Context, tx *types.Transaction, chainID *big.Int) (*types.Transaction, error) {
+	rules := types.LatestSignerForChainID(chainID)
+	sig, err := s.SignDigest(proofs.Hash(rules.Hash(tx)))
+	if err != nil {
+		return nil, err
+	}
+	sig[64] -= 27
+	return tx.WithSignature(rules, sig[:])
 }
 
 // notBefore returns the newest block that followHead saw.
@@ -288,11 +314,10 @@ func (n *node) notBefore() proofs.Hash {
 // headPeriod is how often the newest block is asked for: about one block of Ethereum.
 const headPeriod = 12 * time.Second
 
-// lookAtHead refreshes notBefore. A node that does not answer leaves it as it is: older is still true.
+// lookAtHead refreshes notBefore. Nodes that do not answer leave it as it is: older is still true.
 func (n *node) lookAtHead(ctx context.Context) {
-	if h, err := n.client.HeaderByNumber(ctx, nil); err == nil {
-		hash := proofs.Hash(h.Hash())
-		n.newest.Store(&hash)
+	if b, err := n.nodes.Head(ctx); err == nil {
+		n.newest.Store(&b.Hash)
 	}
 }
 

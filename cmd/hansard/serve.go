@@ -19,68 +19,11 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/api"
-	"github.com/hansard-dao/hansard/batcher"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
 const defaultListen = "127.0.0.1:8080"
-
-// nodeFlags are those of every command that keeps a log itself.
-func nodeFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "data", Value: "hansard-data", EnvVars: []string{"HANSARD_DATA"}, Usage: "`DIR` with keys, log, payloads and, in development, the chain"},
-		&cli.StringFlag{Name: "rpc", EnvVars: []string{"HANSARD_RPC", "ETH_RPC_URL"}, Usage: "JSON-RPC `URL` of a node; without it the embedded development chain is used"},
-		&cli.BoolFlag{Name: "dev", Usage: "use the embedded development chain whatever --rpc says: no account, no funds, no network"},
-		&cli.Float64Flag{Name: "max-fee-gwei", Usage: "sign nothing while gas costs more than `GWEI` (0: no cap)"},
-		&cli.Uint64Flag{Name: "confirmations", Usage: "blocks on top that make a block final; 0: the chain's finalized tag (`N`)"},
-		&cli.Uint64Flag{Name: "from-block", Usage: "no event of the log is in a block before `N`"},
-		&cli.StringFlag{Name: "account", Value: "anchor", Usage: "`NAME` of the key that sends transactions"},
-		&cli.StringFlag{Name: "promise-key", Value: "promise", Usage: "`NAME` of the key that signs promises"},
-		&cli.StringFlag{Name: "password-file", Usage: "`FILE` with the password of both keys"},
-		&cli.StringFlag{Name: "log-name", Value: "main", Usage: "`NAME` of the log; its salt is the name's hash"},
-		&cli.BoolFlag{Name: "deploy", Usage: "deploy the contract and open the log if they are missing (spends gas)"},
-		&cli.Uint64Flag{Name: "max-messages", Value: batcher.DefaultMaxMessages, Usage: "seal a batch of so many messages"},
-		&cli.DurationFlag{Name: "max-age", Value: batcher.DefaultMaxAge, Usage: "seal a batch so old"},
-		&cli.DurationFlag{Name: "promise", Value: batcher.DefaultPromise, Usage: "promise to anchor within"},
-	}
-}
-
-// devMaxAge seals soon enough that a developer sees it happen.
-const devMaxAge = 5 * time.Second
-
-// nodeFrom reads nodeFlags.
-func nodeFrom(c *cli.Context, logger *slog.Logger) (nodeConfig, error) {
-	for _, name := range []string{"max-age", "promise"} {
-		if c.Duration(name) <= 0 {
-			return nodeConfig{}, usage("--%s: want a time over 0, got %s", name, c.Duration(name))
-		}
-	}
-	if c.Float64("max-fee-gwei") < 0 {
-		return nodeConfig{}, usage("--max-fee-gwei: want 0 or more, got %g", c.Float64("max-fee-gwei"))
-	}
-	cfg := nodeConfig{
-		Confirmations: c.Uint64("confirmations"), FromBlock: c.Uint64("from-block"),
-		Fees: anchor.Fees{MaxFee: uint64(c.Float64("max-fee-gwei") * 1e9)},
-		Dir:  c.String("data"), RPC: c.String("rpc"), Account: c.String("account"), Promise: c.String("promise-key"),
-		LogName: c.String("log-name"), Deploy: c.Bool("deploy"), Logger: logger,
-		Batch: batcher.Config{MaxMessages: c.Uint64("max-messages"), MaxAge: c.Duration("max-age"), Promise: c.Duration("promise")},
-	}
-	if c.Bool("dev") || cfg.RPC == "" {
-		cfg.RPC = ""
-		if !c.IsSet("max-age") {
-			cfg.Batch.MaxAge = devMaxAge
-		}
-		return cfg, nil
-	}
-	if cfg.Batch.Promise <= cfg.Batch.MaxAge {
-		return cfg, usage("--promise %s is not longer than --max-age %s: it could not be kept", cfg.Batch.Promise, cfg.Batch.MaxAge)
-	}
-	var err error
-	cfg.Password, err = password(c, "password-file", "Password of "+cfg.Account)
-	return cfg, err
-}
 
 func serveCommand() *cli.Command {
 	return &cli.Command{
