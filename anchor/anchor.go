@@ -133,6 +133,7 @@ type Anchorer struct {
 	retry   map[uint64]time.Time // when a batch whose transactions reverted is tried again
 	warned  map[uint64]time.Time // when a batch's promises were last said to be at risk
 	priced  time.Time            // when fees were last looked at with nothing to send
+	poor    time.Time            // when low funds were last warned of
 }
 
 type counts struct {

@@ -95,13 +95,17 @@ func raised(n *big.Int) *big.Int {
 }
 
 // raise returns what a replacement of tx offers: what nodes demand in its place, and at least what a new
-// transaction would offer, up to the cap.
-func (a *Anchorer) raise(ctx context.Context, v *view, free bool, tx journaled) (price, error) {
+// transaction would offer, up to the cap. With outbid, another transaction of the account has its place,
+// and pays nobody knows what: then the tip doubles.
+func (a *Anchorer) raise(ctx context.Context, v *view, free bool, tx journaled, outbid bool) (price, error) {
 	now, err := a.quote(ctx, v, true)
 	if err != nil {
 		return price{}, err
 	}
 	least := price{raised(tx.GasTipCap()), raised(tx.GasFeeCap())}
+	if outbid {
+		least.tip.Lsh(least.tip, 1)
+	}
 	limit, what := new(big.Int).SetUint64(a.cfg.Fees.MaxFee), "the cap"
 	if free || limit.Sign() == 0 {
 		limit, what = new(big.Int).Mul(now.fee, big.NewInt(maxRaise)), fmt.Sprintf("%d times what is asked for", maxRaise)
@@ -183,8 +187,16 @@ func (a *Anchorer) account(ctx context.Context, v *view, batches []proofs.Sealed
 	}
 	m.PerDay, m.Runway = a.runway(v)
 	a.money.Store(m)
+	if m.PerDay != nil && m.Runway < lowRunway && time.Since(a.poor) > day {
+		a.poor = time.Now()
+		a.log.Warn("funds run low", "account", m.Account.String(), "balance", ether(m.Balance), "per_day", ether(m.PerDay),
+			"days", int(m.Runway/day))
+	}
 	return nil
 }
+
+// lowRunway is from when on the operator is told, once a day: a weekend and time to act.
+const lowRunway = 10 * day
 
 // before returns the time in seconds that lies a span before now.
 func before(now uint64, span time.Duration) uint64 {

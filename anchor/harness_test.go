@@ -47,6 +47,9 @@ func (k testKey) SignTx(_ context.Context, tx *types.Transaction, id *big.Int) (
 // The accounts of every test. pauper has no funds.
 var submitter, stranger, pauper = newKey("submitter"), newKey("stranger"), newKey("pauper")
 
+// oracle says what data costs, as that of the OP stack does.
+var oracle = common.HexToAddress("0x420000000000000000000000000000000000000F")
+
 // request is a JSON-RPC request on its way to the chain.
 type request struct {
 	ctx    context.Context
@@ -79,6 +82,7 @@ func newHarness(t *testing.T) *harness {
 	chain, err := devchain.Open(devchain.Config{HTTPAddr: "127.0.0.1:0", Now: func() time.Time { return h.clock }, Alloc: types.GenesisAlloc{
 		common.Address(submitter.Address()): {Balance: ether},
 		common.Address(stranger.Address()):  {Balance: ether},
+		oracle:                              {Balance: new(big.Int), Code: common.FromHex("662386f26fc1000060005260206000f3")}, // returns 10^16
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -203,11 +203,14 @@ func (a *Anchorer) sendNew(ctx context.Context, v *view, s *proofs.Sealed) error
 func (a *Anchorer) replace(ctx context.Context, v *view, s *proofs.Sealed, tx journaled) error {
 	w := a.pending[tx.hash]
 	outpriced := v.head.BaseFee != nil && tx.GasFeeCap().Cmp(v.head.BaseFee) < 0
+	if outpriced && w != nil {
+		w.since = v.head.Number // its turn begins when it can be mined
+	}
 	stuck := w != nil && (w.underpriced || v.head.Number >= w.since+a.cfg.Patience)
 	if !outpriced && !stuck {
 		return nil
 	}
-	p, err := a.raise(ctx, v, a.mustPay(v, s), tx)
+	p, err := a.raise(ctx, v, a.mustPay(v, s), tx, w != nil && w.underpriced)
 	if err != nil {
 		return err
 	}
