@@ -205,7 +205,7 @@ func before(now uint64, span time.Duration) uint64 {
 
 // spent returns what was paid within the span before the head, and may yet be paid for what is signed,
 // but for the nonce of except.
-func (a *Anchorer) spent(v *view, span time.Duration, except *types.DynamicFeeTx) (*big.Int, error) {
+func (a *Anchorer) spent(v *view, span time.Duration, except txData) (*big.Int, error) {
 	total, since := new(big.Int), before(v.head.Time, span)
 	add := func(spends []proofs.Spend) {
 		for _, s := range spends {
@@ -263,7 +263,7 @@ func (a *Anchorer) runway(v *view) (perDay *big.Int, lasts time.Duration) {
 }
 
 // afford holds the worst case of a transaction against the balance and the caps.
-func (a *Anchorer) afford(ctx context.Context, v *view, s *proofs.Sealed, tx *types.DynamicFeeTx) error {
+func (a *Anchorer) afford(ctx context.Context, v *view, tx txData) error {
 	cost := worst(tx.Gas, tx.GasFeeCap)
 	data, err := a.dataFee(ctx, v, tx)
 	if err != nil {
@@ -302,7 +302,7 @@ var l1FeeCall = crypto.Keccak256([]byte("getL1Fee(bytes)"))[:4]
 
 // dataFee returns twice what the chain would charge now for the transaction's data: the price of data on
 // L1 rises by an eighth a block at most, and seven blocks are more than a minute.
-func (a *Anchorer) dataFee(ctx context.Context, v *view, tx *types.DynamicFeeTx) (*big.Int, error) {
+func (a *Anchorer) dataFee(ctx context.Context, v *view, tx txData) (*big.Int, error) {
 	if a.cfg.DataFee.IsZero() {
 		return new(big.Int), nil
 	}

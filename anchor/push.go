@@ -179,23 +179,34 @@ func (a *Anchorer) sendNew(ctx context.Context, v *view, s *proofs.Sealed) error
 	if err != nil {
 		return err
 	}
+	tx, err := a.build(ctx, v, s, p)
+	var r *refusal
+	if errors.As(err, &r) && r.takes(s.Number+1) {
+		a.log.Info("batch is anchored already: looking for it", "batch", s.Number)
+		a.Wake()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return a.sign(ctx, v, s, tx)
+}
+
+// txData is a transaction that is not signed.
+type txData = *types.DynamicFeeTx
+
+// build makes a transaction that anchors the batch with the account's next nonce.
+func (a *Anchorer) build(ctx context.Context, v *view, s *proofs.Sealed, p price) (txData, error) {
 	data := a.anchorCall(s.Batch)
 	gas, err := a.cfg.Nodes.EstimateGas(ctx, v.own(), a.cfg.Log.AnchorLog, data)
 	if err != nil {
-		err = explain(err)
-		var r *refusal
-		if errors.As(err, &r) && r.takes(s.Number+1) {
-			a.log.Info("batch is anchored already: looking for it", "batch", s.Number)
-			a.Wake()
-			return nil
-		}
-		return err
+		return nil, explain(err)
 	}
 	to := common.Address(a.cfg.Log.AnchorLog)
-	return a.sign(ctx, v, s, &types.DynamicFeeTx{
+	return &types.DynamicFeeTx{
 		ChainID: new(big.Int).SetUint64(a.cfg.Log.ChainID), Nonce: v.nonce, GasTipCap: p.tip, GasFeeCap: p.fee,
 		Gas: gas + gas/4, To: &to, Data: data, // the estimate is of another block than the one that mines it
-	})
+	}, nil
 }
 
 // replace signs the batch's transaction anew, for the same nonce and with a higher fee, if it waits
@@ -224,8 +235,8 @@ func (a *Anchorer) replace(ctx context.Context, v *view, s *proofs.Sealed, tx jo
 }
 
 // sign holds the transaction against money and caps, has it signed, stores and sends it.
-func (a *Anchorer) sign(ctx context.Context, v *view, s *proofs.Sealed, data *types.DynamicFeeTx) error {
-	if err := a.afford(ctx, v, s, data); err != nil {
+func (a *Anchorer) sign(ctx context.Context, v *view, s *proofs.Sealed, data txData) error {
+	if err := a.afford(ctx, v, data); err != nil {
 		return err
 	}
 	tx, err := v.signer.SignTx(ctx, types.NewTx(data), data.ChainID)
@@ -253,7 +264,7 @@ func (a *Anchorer) sign(ctx context.Context, v *view, s *proofs.Sealed, data *ty
 
 // checkSigned refuses a signer's transaction that is not the one that it was asked to sign: the nonce and
 // the money are the account's.
-func checkSigned(tx *types.Transaction, data *types.DynamicFeeTx, from proofs.Address) error {
+func checkSigned(tx *types.Transaction, data txData, from proofs.Address) error {
 	if tx == nil {
 		return fmt.Errorf("%w: the signer returned none", errSigner)
 	}
