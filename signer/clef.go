@@ -151,7 +151,10 @@ func newRequest(from proofs.Address, tx *types.Transaction, chainID *big.Int) *r
 		r.GasPrice = (*hexutil.Big)(tx.GasPrice())
 	}
 	if tx.Type() != types.LegacyTxType { // its presence is what tells Clef the type
-		list := append(types.AccessList{}, tx.AccessList()...)
+		list := types.AccessList{}
+		for _, a := range tx.AccessList() { // Clef refuses null where there are no keys
+			list = append(list, types.AccessTuple{Address: a.Address, StorageKeys: append([]common.Hash{}, a.StorageKeys...)})
+		}
 		r.AccessList = &list
 	}
 	return r
@@ -217,7 +220,7 @@ func (c *clef) call(ctx context.Context, result any, method string, params ...an
 // remedies say what to do about a refusal, by a part of Clef's words.
 var remedies = [][2]string{
 	{"request denied", "the person at Clef or its rule said no; approve the next request there, or add a rule that does (docs/keys.md)"},
-	{"validation failed", "Clef does not know the call; name it in the file of --4bytedb-custom, or start Clef with --advanced"},
+	{"validation failed", "Clef does not know the call, or not in this form; name it in the file of --4bytedb-custom, or start Clef with --advanced"},
 	{"chainid", "start Clef with the --chainid of this chain"},
 	{"unknown account", "Clef's keystore has no key of this address; import it there, or correct ?address=0x..."},
 	{"could not decrypt", "Clef's password for the key is wrong; store it again with clef setpw"},

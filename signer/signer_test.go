@@ -34,6 +34,7 @@ func transactions() map[string]*types.Transaction {
 		"legacy":  types.NewTx(&types.LegacyTx{Nonce: 7, To: &contract, Gas: 100_000, GasPrice: big.NewInt(3e9), Data: data}),
 		"list":    types.NewTx(&types.AccessListTx{ChainID: chainID, Nonce: 7, To: &contract, Gas: 100_000, GasPrice: big.NewInt(3e9), Data: data, AccessList: list}),
 		"dynamic": dynamic(nil),
+		"no keys": dynamic(func(d *types.DynamicFeeTx) { d.AccessList = types.AccessList{{Address: contract}} }),
 		"create":  dynamic(func(d *types.DynamicFeeTx) { d.To, d.Value = nil, big.NewInt(5) }),
 	}
 }
