@@ -127,7 +127,7 @@ func TestHostile(t *testing.T) {
 		"gas":             {change(func(d *types.DynamicFeeTx) { d.Gas++ }), "gas 100001 instead of 100000", signer.ErrBadAnswer},
 		"tip":             {change(func(d *types.DynamicFeeTx) { d.GasTipCap = big.NewInt(2e9) }), "tip 2000000000 instead of", signer.ErrBadAnswer},
 		"fee cap":         {change(func(d *types.DynamicFeeTx) { d.GasFeeCap = big.NewInt(4e9) }), "fee cap 4000000000 instead of", signer.ErrBadAnswer},
-		"data":            {change(func(d *types.DynamicFeeTx) { d.Data[67] = 1 }), "data 0x01020304", signer.ErrBadAnswer},
+		"data":            {change(func(d *types.DynamicFeeTx) { d.Data[67] = 1 }), "data with the hash 0x", signer.ErrBadAnswer},
 		"access list":     {change(func(d *types.DynamicFeeTx) { d.AccessList = types.AccessList{{}} }), "the access list is another", signer.ErrBadAnswer},
 		"chain":           {signed(t, dynamic(func(d *types.DynamicFeeTx) { d.ChainID = big.NewInt(1) }), types.LatestSignerForChainID(big.NewInt(1)), testKey), "chain id 1 instead of", signer.ErrBadAnswer},
 		"type":            {signed(t, transactions()["legacy"], rules, testKey), "type 0 instead of 2", signer.ErrBadAnswer},

@@ -25,7 +25,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/hansard-dao/hansard/identity"
@@ -153,7 +152,7 @@ func difference(rules types.Signer, asked, got *types.Transaction) string {
 		{"gas", asked.Gas(), got.Gas()},
 		{"tip", asked.GasTipCap(), got.GasTipCap()},
 		{"fee cap", asked.GasFeeCap(), got.GasFeeCap()},
-		{"data", hexutil.Encode(asked.Data()), hexutil.Encode(got.Data())},
+		{"data with the hash", proofs.Keccak(asked.Data()), proofs.Keccak(got.Data())},
 	} {
 		if a, g := fmt.Sprint(f.asked), fmt.Sprint(f.got); a != g {
 			return fmt.Sprintf("%s %.80s instead of %.80s", f.name, g, a)
