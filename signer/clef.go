@@ -199,11 +199,11 @@ func (c *clef) call(ctx context.Context, result any, method string, params ...an
 	}
 	answer, err := send(limited, body)
 	switch {
-	case ctx.Err() != nil:
+	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("ask Clef at %s: %w", c.at, ctx.Err())
 	case limited.Err() != nil:
-		return fmt.Errorf("ask Clef at %s: %w %s within %s: it waits for a person or for a rule; approve the request there, or add a rule that does (docs/keys.md)",
-			c.at, ErrUnanswered, method, c.timeout)
+		return fmt.Errorf("ask Clef at %s: %w %s in time: it waits for a person or for a rule; approve the request there, or add a rule that does (docs/keys.md)",
+			c.at, ErrUnanswered, method)
 	case errors.Is(err, errMalformed):
 		return fmt.Errorf("ask Clef at %s: %w: %w; is that Clef?", c.at, ErrBadAnswer, err)
 	case err != nil:

@@ -217,7 +217,7 @@ func TestOnlyAccount(t *testing.T) {
 		"none":    {result(`[]`), "lists 0 accounts", nil},
 		"two":     {result(`["` + one.Hex() + `","` + two.Hex() + `"]`), "say which with ?address=ADDRESS", nil},
 		"refused": {`{"id":1,"error":{"message":"request denied"}}`, "refused account_list", signer.ErrRefused},
-		"hang":    {hang, "account_list within", signer.ErrUnanswered},
+		"hang":    {hang, "account_list in time", signer.ErrUnanswered},
 		"other":   {result(`"0.1"`), "another shape", signer.ErrBadAnswer},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestOnlyAccount(t *testing.T) {
 	}
 }
 
-// TestGivenUp: a caller that ends while a person thinks gets its own reason.
+// TestGivenUp: a caller that ends while a person thinks gets its own reason; one whose time is over learns whom it waited for.
 func TestGivenUp(t *testing.T) {
 	for kind, serve := range transports {
 		t.Run(kind, func(t *testing.T) {
@@ -254,6 +254,12 @@ func TestGivenUp(t *testing.T) {
 			_, err := openAt(t, at, signer.Options{}).SignTx(ctx, dynamic(nil), chainID)
 			if !errors.Is(err, context.Canceled) || errors.Is(err, signer.ErrUnanswered) {
 				t.Error(err)
+			}
+			ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			at = serve(t, func(asked) string { return hang })
+			if _, err := openAt(t, at, signer.Options{}).SignTx(ctx, dynamic(nil), chainID); !errors.Is(err, signer.ErrUnanswered) {
+				t.Errorf("a deadline of the caller's: %v", err)
 			}
 		})
 	}

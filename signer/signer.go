@@ -50,9 +50,9 @@ type Signer interface {
 	SignTx(ctx context.Context, tx *types.Transaction, chainID *big.Int) (*types.Transaction, error)
 }
 
-// DefaultTimeout leaves a person the time to read a request and approve it, and is short against the hours
-// of a promise. After it the request is made again.
-const DefaultTimeout = 2 * time.Minute
+// DefaultTimeout leaves a person the time to read a request and approve it, and ends before a round of the
+// anchorer does. After it the request is made again.
+const DefaultTimeout = 90 * time.Second
 
 // Options is what Open needs besides the URI.
 type Options struct {

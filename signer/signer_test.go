@@ -23,7 +23,7 @@ var (
 	contract = common.HexToAddress("0xd58311ce4Bdc1FA03d1816705cB0D5964C7FB6A7")
 )
 
-// testKey is nobody's: the hash of a word.
+// testKey is nobody's: keccak256 of "test".
 const testKey = "9c22ff5f21f0b81b113e63f7db6da94fedef11b2119b4088b89664fb9a3cb658"
 
 // transactions returns one of each supported type.
