@@ -177,10 +177,10 @@ func (c *clef) SignTx(ctx context.Context, tx *types.Transaction, chainID *big.I
 	}
 	signed := new(types.Transaction)
 	if err := signed.UnmarshalBinary(answer.Raw); err != nil {
-		return nil, fmt.Errorf("sign transaction: %w: no transaction: %w", ErrBadAnswer, err)
+		return nil, fmt.Errorf("ask Clef at %s: %w: no transaction: %w", c.at, ErrBadAnswer, err)
 	}
 	if err := check(rules, tx, signed, c.address); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ask Clef at %s: %w; send nothing more there until you know why", c.at, err)
 	}
 	return signed, nil
 }

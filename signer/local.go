@@ -67,12 +67,12 @@ func (l local) SignTx(_ context.Context, tx *types.Transaction, chainID *big.Int
 	}
 	s, err := l.key.SignDigest(proofs.Hash(rules.Hash(tx)))
 	if err != nil {
-		return nil, fmt.Errorf("sign transaction: %w", err)
+		return nil, err
 	}
 	s[64] -= 27
 	signed, err := tx.WithSignature(rules, s[:])
 	if err != nil {
-		return nil, fmt.Errorf("sign transaction: %w", err)
+		return nil, fmt.Errorf("add the signature: %w", err)
 	}
 	return signed, check(rules, tx, signed, l.Address())
 }

@@ -109,16 +109,16 @@ func Open(ctx context.Context, uri string, opts Options) (Signer, error) {
 // rulesOf returns the signing rules for a transaction that may be asked for on that chain.
 func rulesOf(tx *types.Transaction, chainID *big.Int) (types.Signer, error) {
 	if chainID == nil || chainID.Sign() <= 0 {
-		return nil, errors.New("sign transaction: no chain id: the signature would hold on every chain")
+		return nil, errors.New("no chain id: the signature would hold on every chain")
 	}
 	switch tx.Type() {
 	case types.LegacyTxType:
 	case types.AccessListTxType, types.DynamicFeeTxType:
 		if tx.ChainId().Cmp(chainID) != 0 {
-			return nil, fmt.Errorf("sign transaction: it is for chain %d, not %d", tx.ChainId(), chainID)
+			return nil, fmt.Errorf("the transaction is for chain %d, not %d", tx.ChainId(), chainID)
 		}
 	default:
-		return nil, fmt.Errorf("sign transaction: type %d is not supported", tx.Type())
+		return nil, fmt.Errorf("transactions of type %d are not signed", tx.Type())
 	}
 	return types.LatestSignerForChainID(chainID), nil
 }
@@ -126,14 +126,14 @@ func rulesOf(tx *types.Transaction, chainID *big.Int) (types.Signer, error) {
 // check returns an error unless got is asked, signed by the address for this chain.
 func check(rules types.Signer, asked, got *types.Transaction, address proofs.Address) error {
 	if d := difference(rules, asked, got); d != "" {
-		return fmt.Errorf("sign transaction: %w: %s", ErrBadAnswer, d)
+		return fmt.Errorf("%w: %s", ErrBadAnswer, d)
 	}
 	from, err := types.Sender(rules, got)
 	if err != nil {
-		return fmt.Errorf("sign transaction: %w: %w", ErrBadAnswer, err)
+		return fmt.Errorf("%w: %w", ErrBadAnswer, err)
 	}
 	if proofs.Address(from) != address {
-		return fmt.Errorf("sign transaction: %w: signed by %s, not by %s", ErrBadAnswer, proofs.Address(from), address)
+		return fmt.Errorf("%w: signed by %s, not by %s", ErrBadAnswer, proofs.Address(from), address)
 	}
 	return nil
 }

@@ -123,9 +123,9 @@ func TestNotSigned(t *testing.T) {
 	}{
 		"no chain":    {dynamic(nil), nil, "no chain id"},
 		"every chain": {transactions()["legacy"], new(big.Int), "no chain id"},
-		"other chain": {dynamic(nil), big.NewInt(1), "it is for chain 11155111, not 1"},
-		"open chain":  {dynamic(func(d *types.DynamicFeeTx) { d.ChainID = nil }), chainID, "it is for chain 0"},
-		"blobs":       {types.NewTx(&types.BlobTx{}), chainID, "type 3 is not supported"},
+		"other chain": {dynamic(nil), big.NewInt(1), "the transaction is for chain 11155111, not 1"},
+		"open chain":  {dynamic(func(d *types.DynamicFeeTx) { d.ChainID = nil }), chainID, "the transaction is for chain 0"},
+		"blobs":       {types.NewTx(&types.BlobTx{}), chainID, "type 3 are not signed"},
 	} {
 		if tx, err := s.SignTx(t.Context(), tt.tx, tt.chain); tx != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, %v, want %q", name, tx, err, tt.want)
