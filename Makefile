@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 KUBO := $(CURDIR)/.build/ipfs
+CLEF := $(CURDIR)/.build/clef
 RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./payload ./receipts ./storage/...
 
-test: contracts vectors go kubo ## all tests
+test: contracts vectors go kubo clef ## all tests
 go:
 	go test ./...
 
@@ -19,6 +20,11 @@ kubo: $(KUBO) ## CIDs as a stock IPFS node computes them
 	HANSARD_KUBO=$(KUBO) go test -tags kubo -run Kubo ./storage/ipfs
 $(KUBO): tools/kubo/go.sum
 	cd tools/kubo && go build -o $(KUBO) github.com/ipfs/kubo/cmd/ipfs
+
+clef: $(CLEF) ## an external signer, with the rule of docs/keys.md
+	HANSARD_CLEF=$(CLEF) go test -tags clef -run Clef ./signer
+$(CLEF): tools/clef/go.sum
+	cd tools/clef && go build -o $(CLEF) github.com/ethereum/go-ethereum/cmd/clef
 
 node_modules/.package-lock.json: package-lock.json
 	npm ci --no-audit --no-fund && touch $@
@@ -37,4 +43,4 @@ soak: ## 200 kills and more, power cuts, ten minutes of fuzzing
 fuzz:
 	for f in ParseReceipt ParseRecord ParseManifest; do go test -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime $(or $(FUZZTIME),20s) ./proofs || exit 1; done
 
-.PHONY: test go contracts vectors kubo lint race generate bench soak fuzz
+.PHONY: test go contracts vectors kubo clef lint race generate bench soak fuzz

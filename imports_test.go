@@ -72,6 +72,10 @@ var rules = []rule{
 		pkg: "anchor", ours: []string{"proofs", "bindings", "nodes"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
 		reason: "batches come from any store; keys and the node are wired by cmd",
 	},
+	{
+		pkg: "signer", ours: []string{"proofs", "identity"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		reason: "keys sign for whatever chain and contract; files and variables are wired by cmd",
+	},
 	{pkg: "anchor/devchain", never: []string{badger, ipfs, merkletree}, reason: "a chain knows nothing of what is anchored on it"},
 	{
 		pkg: "api", ours: []string{"proofs", "batcher", "receipts"}, never: []string{ethereum, badger, ipfs, cli}, direct: []string{"os"},
