@@ -140,7 +140,7 @@ func benchSeal(c *cli.Context, base string, add func(string, float64, string, st
 // benchVerify makes a finalized receipt on an embedded chain and verifies it over and over.
 func benchVerify(c *cli.Context, base string, add func(string, float64, string, string)) error {
 	w := newWaiter()
-	n, err := openNode(c.Context, nodeConfig{Dir: filepath.Join(base, "node"), Account: "anchor", Promise: "promise", LogName: "bench", Logger: discard()}, w.notify)
+	n, err := openNode(c.Context, nodeConfig{Dir: filepath.Join(base, "node"), Promise: "promise", LogName: "bench", Logger: discard()}, w.notify)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func demo(c *cli.Context) error {
 	w := newWaiter()
 	t.step("- starting a private chain, a database and an IPFS node in %s", t.dir)
 	n, err := openNode(c.Context, nodeConfig{
-		Dir: t.dir, Account: "anchor", Promise: "promise", LogName: "demo", Logger: discard(),
+		Dir: t.dir, Promise: "promise", LogName: "demo", Logger: discard(),
 	}, w.notify)
 	if err != nil {
 		return hintDir(err, "--dir")

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"math/big"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,12 +18,12 @@ import (
 
 // nodeFlags are those of every command that keeps a log itself.
 func nodeFlags() []cli.Flag {
-	return append(chainFlags(),
+	return append(append(chainFlags(), accountFlags()...),
 		&cli.StringFlag{Name: "data", Value: "hansard-data", EnvVars: []string{"HANSARD_DATA"}, Usage: "`DIR` with keys, log, payloads and, in development, the chain"},
 		&cli.BoolFlag{Name: "dev", Usage: "use the embedded development chain whatever --rpc says: no account, no funds, no network"},
-		&cli.StringFlag{Name: "account", Value: "anchor", Usage: "`NAME` of the key that sends transactions"},
+		&cli.StringFlag{Name: "log-owner", Usage: "`ADDRESS` that owns the log; the default is the first --account"},
 		&cli.StringFlag{Name: "promise-key", Value: "promise", Usage: "`NAME` of the key that signs promises"},
-		&cli.StringFlag{Name: "password-file", Usage: "`FILE` with the password of both keys"},
+		&cli.StringFlag{Name: "password-file", Usage: "`FILE` with the password of the keys"},
 		&cli.StringFlag{Name: "log-name", Value: "main", Usage: "`NAME` of the log; its salt is the name's hash"},
 		&cli.BoolFlag{Name: "deploy", Usage: "deploy the contract and open the log if they are missing (spends gas)"},
 		&cli.Uint64Flag{Name: "max-messages", Value: batcher.DefaultMaxMessages, Usage: "seal a batch of so many messages"},
@@ -62,7 +63,7 @@ func nodeFrom(c *cli.Context, logger *slog.Logger) (cfg nodeConfig, err error) {
 	}
 	cfg = nodeConfig{
 		Dir: c.String("data"), RPC: c.StringSlice("rpc"), Quorum: c.Int("quorum"), ChainID: c.Uint64("chain-id"),
-		Account: c.String("account"), Promise: c.String("promise-key"), LogName: c.String("log-name"), Deploy: c.Bool("deploy"), Logger: logger,
+		Promise: c.String("promise-key"), LogName: c.String("log-name"), Deploy: c.Bool("deploy"), Logger: logger,
 		Batch: batcher.Config{MaxMessages: c.Uint64("max-messages"), MaxAge: c.Duration("max-age"), Promise: c.Duration("promise")},
 	}
 	if cfg.Anchor, err = anchorFrom(c); err != nil {
@@ -78,7 +79,15 @@ func nodeFrom(c *cli.Context, logger *slog.Logger) (cfg nodeConfig, err error) {
 	if cfg.Batch.Promise <= cfg.Batch.MaxAge {
 		return cfg, usage("--promise %s is not longer than --max-age %s: it could not be kept", cfg.Batch.Promise, cfg.Batch.MaxAge)
 	}
-	cfg.Password, err = password(c, "password-file", "Password of "+cfg.Account)
+	if s := c.String("log-owner"); s != "" {
+		if cfg.Owner, err = proofs.ParseAddress(strings.ToLower(s)); err != nil {
+			return cfg, usage("--log-owner: %w", err)
+		}
+	}
+	if cfg.Password, err = password(c, "password-file", "Password of the keys"); err != nil {
+		return cfg, err
+	}
+	cfg.Signers, err = openSigners(c, filepath.Join(cfg.Dir, "keys"), cfg.Password)
 	return cfg, err
 }
 

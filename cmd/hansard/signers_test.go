@@ -64,8 +64,8 @@ func TestOpenSigners(t *testing.T) {
 		"a key in a URI":      {args: []string{"--account", "keystore:0x" + digits, "--unsafe-env-key"}, code: exitUsage, stderr: "may be a private key"},
 		"env":                 {args: []string{"--account", "env:HANSARD_PRIVATE_KEY"}, env: []string{"HANSARD_PRIVATE_KEY", digits}, code: exitUsage, stderr: "--unsafe-env-key"},
 		"env of other name":   {args: []string{"--account", "env:SUBMITTER"}, env: []string{"SUBMITTER", digits}, code: exitUsage, stderr: "--unsafe-env-key"},
-		"env accepted":        {args: []string{"--account", "env:SUBMITTER", "--unsafe-env-key"}, env: []string{"SUBMITTER", digits}, want: []proofs.Address{mustAddress(t, "0xc08b5542d177ac6686946920409741463a15dddb")}},
-		"env named, accepted": {args: []string{"--account", "env:HANSARD_PRIVATE_KEY", "--unsafe-env-key"}, env: []string{"HANSARD_PRIVATE_KEY", "0x" + digits}, want: []proofs.Address{mustAddress(t, "0xc08b5542d177ac6686946920409741463a15dddb")}},
+		"env accepted":        {args: []string{"--account", "env:SUBMITTER", "--unsafe-env-key"}, env: []string{"SUBMITTER", digits}, want: []proofs.Address{mustAddress("0xc08b5542d177ac6686946920409741463a15dddb")}},
+		"env named, accepted": {args: []string{"--account", "env:HANSARD_PRIVATE_KEY", "--unsafe-env-key"}, env: []string{"HANSARD_PRIVATE_KEY", "0x" + digits}, want: []proofs.Address{mustAddress("0xc08b5542d177ac6686946920409741463a15dddb")}},
 		"env not named":       {args: []string{"--unsafe-env-key"}, env: []string{"HANSARD_PRIVATE_KEY", digits}, code: exitUsage, stderr: "$HANSARD_PRIVATE_KEY holds what looks like a private key"},
 		"another's variable":  {env: []string{"HANSARD_TOKEN", digits}, want: []proofs.Address{addresses["anchor"]}},
 	} {
@@ -90,13 +90,4 @@ func TestOpenSigners(t *testing.T) {
 	if methods, err := anchorLogMethods(); err != nil || !slices.Contains(methods, "anchor(bytes32,uint256,bytes32,uint256,bytes32)") {
 		t.Errorf("the contract has %q, %v", methods, err)
 	}
-}
-
-func mustAddress(t *testing.T, s string) proofs.Address {
-	t.Helper()
-	a, err := proofs.ParseAddress(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
 }
