@@ -160,11 +160,8 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 	n.pinner = payload.New(payload.Config{
 		Log: n.chain.Log, Store: n.db, Node: n.ipfs, Pinned: func() { n.anchorer.Wake() }, Logger: cfg.Logger,
 	})
-	a := cfg.Anchor
-	a.Nodes, a.Log, a.Store, a.Logger = n.nodes, n.chain, anchorStore{n.db, n.changed}, cfg.Logger
-	for _, s := range cfg.Signers {
-		a.Signers = append(a.Signers, s)
-	}
+	a := n.anchorConfig(cfg)
+	a.Store = anchorStore{n.db, n.changed}
 	if n.dev != nil {
 		a.Poll = devPoll
 	}
@@ -173,6 +170,16 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 	}
 	n.issuer = receipts.New(n.chain, n.db, promise)
 	return nil
+}
+
+// anchorConfig is the anchorer's configuration, but for its store.
+func (n *node) anchorConfig(cfg nodeConfig) anchor.Config {
+	a := cfg.Anchor
+	a.Nodes, a.Log, a.Logger = n.nodes, n.chain, cfg.Logger
+	for _, s := range cfg.Signers {
+		a.Signers = append(a.Signers, s)
+	}
+	return a
 }
 
 // anchorStore tells whoever waits about each step of a batch.

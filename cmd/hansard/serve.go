@@ -31,6 +31,7 @@ func serveCommand() *cli.Command {
 		Usage: "keep a log: take messages over HTTP, batch, pin and anchor them",
 		Flags: append(nodeFlags(),
 			&cli.StringFlag{Name: "listen", Value: defaultListen, Usage: "`HOST:PORT` of the HTTP API"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be anchored and what it would cost, and end: nothing is signed or sent"},
 			&cli.StringFlag{Name: "chain-rpc", Usage: "`HOST:PORT` at which the development chain serves JSON-RPC"},
 		),
 		Action: serve,
@@ -49,6 +50,9 @@ func serve(c *cli.Context) error {
 	cfg, err := nodeFrom(c, logger)
 	if err != nil {
 		return err
+	}
+	if c.Bool("dry-run") {
+		return dryRun(c, cfg)
 	}
 	cfg.ChainRPC = c.String("chain-rpc")
 	ln, err := net.Listen("tcp", c.String("listen"))

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/storage"
+)
+
+// noStore is a log without batches.
+type noStore struct{}
+
+func (noStore) Unfinal(context.Context, int) ([]proofs.Sealed, error)          { return nil, nil }
+func (noStore) SaveTx(context.Context, uint64, []byte) error                   { return errDry }
+func (noStore) SetAnchor(context.Context, uint64, proofs.Standing) error       { return errDry }
+func (noStore) Recent(context.Context, uint64) (spent []proofs.Spend, _ error) { return nil, nil }
+
+// readStore is a store that is only read.
+type readStore struct{ *storage.DB }
+
+func (readStore) SaveTx(context.Context, uint64, []byte) error             { return errDry }
+func (readStore) SetAnchor(context.Context, uint64, proofs.Standing) error { return errDry }
+
+var errDry = errors.New("a dry run writes nothing")
+
+// dryLine is hansard.dry-run/1. Amounts are in wei.
+type dryLine struct {
+	Schema    string         `json:"schema"`
+	ChainID   uint64         `json:"chainId,string"`
+	Nodes     int            `json:"nodes"`
+	Quorum    int            `json:"quorum"`
+	Head      uint64         `json:"head,string"`
+	AnchorLog proofs.Address `json:"anchorLog"`
+	Log       proofs.Hash    `json:"log"`
+	Batches   uint64         `json:"batches,string"`
+	Messages  uint64         `json:"messages,string"`
+	Store     string         `json:"store"`
+	Waiting   int            `json:"waiting"`
+	Account   proofs.Address `json:"account"`
+	Balance   *big.Int       `json:"balance"`
+	PerDay    *big.Int       `json:"perDay,omitempty"`
+	Runway    float64        `json:"runwayDays,omitempty"`
+	Day       *big.Int       `json:"spentDay"`
+	Month     *big.Int       `json:"spentMonth"`
+	Gas       uint64         `json:"gas,omitempty"`
+	Tip       *big.Int       `json:"tip,omitempty"`
+	Fee       *big.Int       `json:"fee,omitempty"`
+	Worst     *big.Int       `json:"worst,omitempty"`
+	Hold      string         `json:"hold,omitempty"`
+	Detail    string         `json:"detail,omitempty"`
+}
+
+// dryRun says what serve would do first and what that would cost. It signs and sends nothing.
+func dryRun(c *cli.Context, cfg nodeConfig) error {
+	if len(cfg.RPC) == 0 {
+		return usage("--dry-run: the development chain costs nothing; name the nodes of a chain with --rpc")
+	}
+	n := &node{changed: func() {}}
+	defer n.Close()
+	promise, err := n.unlock(&cfg)
+	if err != nil {
+		return err
+	}
+	if err := n.dial(c.Context, cfg); err != nil {
+		return err
+	}
+	n.chain.AnchorLog = anchor.ContractAddress()
+	n.chain.Log = proofs.LogID(cfg.Owner, logSalt(cfg.LogName))
+	if err := n.findLog(c.Context, cfg); err != nil {
+		return err
+	}
+	store, what, err := n.openToRead(cfg, promise.Address())
+	if err != nil {
+		return err
+	}
+	a := n.anchorConfig(cfg)
+	a.Store = store
+	planner, err := anchor.New(a)
+	if err != nil {
+		return err
+	}
+	p, err := planner.Plan(c.Context)
+	if err != nil {
+		return err
+	}
+	return printPlan(c, n, p, what)
+}
+
+// openToRead opens the store where there is one and no service has it. what says which.
+func (n *node) openToRead(cfg nodeConfig, promise proofs.Address) (store anchor.Store, what string, err error) {
+	dir := filepath.Join(cfg.Dir, "log")
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return noStore{}, "new", nil
+	}
+	n.db, err = storage.Open(storage.Config{Dir: dir, Chain: n.chain, PromiseKey: promise})
+	if inUse(err) {
+		return noStore{}, "in use by a running service", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	n.close = append(n.close, n.db.Close)
+	return readStore{n.db}, "read", nil
+}
+
+func printPlan(c *cli.Context, n *node, p *anchor.Plan, store string) error {
+	l := dryLine{
+		Schema: "hansard.dry-run/1", ChainID: n.chain.ChainID, Nodes: n.nodes.Len(), Quorum: n.nodes.Need(), Head: p.Head,
+		AnchorLog: n.chain.AnchorLog, Log: n.chain.Log, Batches: p.Log.Batches, Messages: p.Log.Messages, Store: store, Waiting: len(p.Waiting),
+		Account: p.Money.Account, Balance: p.Money.Balance, PerDay: p.Money.PerDay, Runway: p.Money.Runway.Hours() / 24,
+		Day: p.Money.Day, Month: p.Money.Month, Gas: p.Gas, Tip: p.Tip, Fee: p.Fee, Worst: p.Worst,
+	}
+	if p.Hold != nil {
+		l.Hold, l.Detail = p.Hold.Code, p.Hold.Detail
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, l)
+	}
+	rows := [][2]string{
+		{"chain", fmt.Sprintf("%d at block %d, by %d nodes of which %d must agree", l.ChainID, l.Head, l.Nodes, l.Quorum)},
+		{"contract", l.AnchorLog.String()},
+		{"log", fmt.Sprintf("%s with %d batches of %d messages", l.Log, l.Batches, l.Messages)},
+		{"store", fmt.Sprintf("%s; %d batches wait to be anchored", store, l.Waiting)},
+		{"account", fmt.Sprintf("%s holds %s", l.Account, formatEther(l.Balance))},
+		{"spent", fmt.Sprintf("%s of %s in 24 hours, %s of %s in 30 days", formatEther(l.Day), capOf(p.Money.Caps.Day), formatEther(l.Month), capOf(p.Money.Caps.Month))},
+	}
+	if l.PerDay != nil {
+		rows = append(rows, [2]string{"runway", fmt.Sprintf("%.1f days at %s a day", l.Runway, formatEther(l.PerDay))})
+	}
+	if l.Worst != nil {
+		rows = append(rows, [2]string{"next", fmt.Sprintf("%d gas at no more than %s: at worst %s, cap %s", l.Gas, formatGwei(l.Fee), formatEther(l.Worst), capOf(p.Money.Caps.Tx))})
+	}
+	verdict := "the next batch would be anchored"
+	if l.Hold != "" {
+		verdict = "the next batch would wait: " + l.Detail
+	}
+	rows = append(rows, [2]string{"so", verdict + ". Nothing was signed or sent."})
+	for _, r := range rows {
+		if _, err := fmt.Fprintf(c.App.Writer, "  %-9s %s\n", r[0], r[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func capOf(limit *big.Int) string {
+	if limit == nil {
+		return "no cap"
+	}
+	return formatEther(limit)
+}
+
+// formatEther writes an amount of wei in full, without zeros at the end.
+func formatEther(wei *big.Int) string { return decimal(wei, 18) + " ether" }
+
+// formatGwei writes a price in full, without zeros at the end.
+func formatGwei(wei *big.Int) string { return decimal(wei, 9) + " gwei" }
+
+func decimal(n *big.Int, digits int) string {
+	s := new(big.Rat).SetFrac(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)).FloatString(digits)
+	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
+}
