@@ -79,6 +79,7 @@ type Config struct {
 	OnCap         OnCap
 	Urgent        time.Duration  // before a promise's deadline, when OnCap begins to count; zero: 2 h
 	DataFee       proofs.Address // the OP stack's GasPriceOracle; zero: the chain charges nothing for data
+	Delayed       func()         // called when Delay begins, ends, or has another code; nil: nothing
 	Logger        *slog.Logger   // nil: discards
 }
 
@@ -109,6 +110,9 @@ func (c Config) withDefaults() Config {
 	c.LogWindow = cmp.Or(c.LogWindow, defaultWindow)
 	c.Patience = cmp.Or(c.Patience, defaultPatience)
 	c.Urgent = cmp.Or(c.Urgent, defaultUrgent)
+	if c.Delayed == nil {
+		c.Delayed = func() {}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

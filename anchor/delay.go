@@ -56,22 +56,25 @@ func (a *Anchorer) Delay() *Delay { return a.delay.Load() }
 
 // setDelay keeps the reason of the round that ended.
 func (a *Anchorer) setDelay(h *hold) {
-	was := a.delay.Load()
-	if h == nil {
-		if was != nil {
-			a.log.Info("anchoring goes on", "after", was.Code, "since", was.Since)
-		}
-		a.delay.Store(nil)
-		return
+	was, now := a.delay.Load(), time.Now()
+	var d *Delay
+	if h != nil {
+		d = &Delay{Code: h.code, Detail: h.detail, Since: now, Next: now.Add(a.cfg.Poll)}
 	}
-	now := time.Now()
-	d := &Delay{Code: h.code, Detail: h.detail, Since: now, Next: now.Add(a.cfg.Poll)}
-	if was != nil && was.Code == h.code {
+	switch {
+	case d == nil && was == nil:
+		return
+	case d == nil:
+		a.log.Info("anchoring goes on", "after", was.Code, "since", was.Since)
+	case was != nil && was.Code == d.Code:
 		d.Since = was.Since
-	} else {
-		a.log.Warn("anchoring waits", "code", h.code, "reason", h.detail)
+		a.delay.Store(d)
+		return
+	default:
+		a.log.Warn("anchoring waits", "code", d.Code, "reason", d.Detail)
 	}
 	a.delay.Store(d)
+	a.cfg.Delayed()
 }
 
 // nextIn says when the next attempt is made.

@@ -175,7 +175,7 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 // anchorConfig is the anchorer's configuration, but for its store.
 func (n *node) anchorConfig(cfg nodeConfig) anchor.Config {
 	a := cfg.Anchor
-	a.Nodes, a.Log, a.Logger = n.nodes, n.chain, cfg.Logger
+	a.Nodes, a.Log, a.Logger, a.Delayed = n.nodes, n.chain, cfg.Logger, n.changed
 	for _, s := range cfg.Signers {
 		a.Signers = append(a.Signers, s)
 	}
