@@ -54,12 +54,15 @@ const (
 	DefaultPromise     = 24 * time.Hour   // far more than ten anchoring intervals: fees spike for hours
 	DefaultAhead       = 5 * time.Minute  // clocks of phones and laptops are within it
 	DefaultQueue       = 8192             // requests; with their bodies at most 64 MiB, see maxQueued
+	DefaultHold        = 16               // times MaxMessages: four siblings more, and the sixteenth part of the anchors
+	DefaultUrgent      = 4                // Promise through this: of a day, six hours are left to anchor in
 )
 
 const (
 	maxGroup      = 512      // entries of one Append: enough to share a sync, few enough that others are verified meanwhile
 	maxGroupBytes = 2 << 20  // of one Append: a badger transaction holds 9 MB
 	maxQueued     = 64 << 20 // bytes of bodies and evidence that wait
+	maxHold       = 1 << 18  // messages that a pool is held for by default: 264 MiB while it is sealed
 )
 
 // Config says how to batch. Zero fields take the defaults above.
@@ -75,7 +78,16 @@ type Config struct {
 	Recover     proofs.Recoverer   // nil: proofs.Recover
 	Sealed      func()             // called after each Seal; nil: nothing
 	Logger      *slog.Logger       // nil: slog.Default()
-	Now         func() time.Time   // nil: time.Now
+	Now         func() time.Time   // what the clock says; ages are measured without it. nil: time.Now
+
+	// Hold reports whether a batch could not be anchored now. It is asked whenever a pool is full or old,
+	// and every second from then on, and must answer from memory. nil: never.
+	Hold func() bool
+	// HoldMessages seals a pool that is held, when it has so many entries: each takes 300 bytes of memory,
+	// and 1,000 while it is sealed. 0: DefaultHold x MaxMessages, but no more than 2^18 unless MaxMessages is.
+	HoldMessages uint64
+	// Urgent seals a pool that is held, once the first of its promises is due in so long. 0: Promise / DefaultUrgent.
+	Urgent time.Duration
 }
 
 func (c Config) validate() error {
@@ -89,7 +101,13 @@ func (c Config) validate() error {
 	if c.MaxMessages > proofs.MaxBatch {
 		errs = append(errs, fmt.Errorf("limit MaxMessages: %d is over %d", c.MaxMessages, uint64(proofs.MaxBatch)))
 	}
-	for name, d := range map[string]time.Duration{"MaxAge": c.MaxAge, "Promise": c.Promise, "Ahead": c.Ahead} {
+	if c.HoldMessages > proofs.MaxBatch {
+		errs = append(errs, fmt.Errorf("limit HoldMessages: %d is over %d", c.HoldMessages, uint64(proofs.MaxBatch)))
+	}
+	if d := c.withDefaults(); d.HoldMessages < d.MaxMessages {
+		errs = append(errs, fmt.Errorf("limit HoldMessages: %d is below MaxMessages, %d", d.HoldMessages, d.MaxMessages))
+	}
+	for name, d := range map[string]time.Duration{"MaxAge": c.MaxAge, "Promise": c.Promise, "Ahead": c.Ahead, "Urgent": c.Urgent} {
 		if d < 0 {
 			errs = append(errs, fmt.Errorf("%s: %s is negative", name, d))
 		}
@@ -109,6 +127,8 @@ func (c Config) withDefaults() Config {
 	set(&c.Promise, DefaultPromise)
 	set(&c.Ahead, DefaultAhead)
 	set(&c.Queue, DefaultQueue)
+	set(&c.HoldMessages, max(c.MaxMessages, min(DefaultHold*c.MaxMessages, maxHold)))
+	set(&c.Urgent, c.Promise/DefaultUrgent)
 	if c.NotBefore == nil {
 		c.NotBefore = func() proofs.Hash { return proofs.Hash{} }
 	}
@@ -214,9 +234,10 @@ func (b *Batcher) load(ctx context.Context) (err error) {
 		b.tail.OpenedAt, b.tail.NotBefore = p.entries[0].ReceivedAt, proofs.Hash{}
 		p.tail = b.tail
 	}
-	now := b.cfg.Now()
-	age := now.Sub(time.UnixMilli(int64(b.tail.OpenedAt)))
-	b.pool.since = now.Add(-min(max(age, 0), b.cfg.MaxAge)) // the clock may have been set meanwhile
+	age := b.cfg.Now().Sub(time.UnixMilli(int64(b.tail.OpenedAt)))
+	b.pool.since = time.Now().Add(-min(max(age, 0), b.cfg.MaxAge)) // the clock may have been set meanwhile
+	// A pool of that size was held, or others were being sealed: either way one anchor costs less than many.
+	b.pool.held = b.cfg.Hold != nil && uint64(len(b.pool.entries)) >= b.cfg.MaxMessages+maxGroup
 	return nil
 }
 

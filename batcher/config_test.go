@@ -18,7 +18,10 @@ func TestConfig(t *testing.T) {
 		{"nothing", batcher.Config{}, []string{"Store", "log in Chain"}},
 		{"every number", batcher.Config{
 			Chain: chain, Store: newMemory(t), MaxMessages: proofs.MaxBatch + 1, MaxAge: -1, Promise: -2, Ahead: -3, Queue: -4,
-		}, []string{"MaxMessages: 4294967296 is over 4294967295", "MaxAge: -1ns", "Promise: -2ns", "Ahead: -3ns", "Queue: -4"}},
+			HoldMessages: proofs.MaxBatch + 2, Urgent: -5,
+		}, []string{"MaxMessages: 4294967296 is over 4294967295", "MaxAge: -1ns", "Promise: -2ns", "Ahead: -3ns", "Queue: -4",
+			"HoldMessages: 4294967297 is over 4294967295", "Urgent: -5ns"}},
+		{"a hold that ends before it begins", batcher.Config{Chain: chain, Store: newMemory(t), HoldMessages: 4095}, []string{"HoldMessages: 4095 is below MaxMessages, 4096"}},
 		{"a promise that cannot be kept", batcher.Config{Chain: chain, Store: newMemory(t), MaxAge: 24 * time.Hour}, []string{"Promise: 24h0m0s", "MaxAge"}},
 	}
 	for _, tt := range tests {

@@ -102,3 +102,14 @@ func TestSizeOf(t *testing.T) {
 		}
 	}
 }
+
+// TestHoldMessages: what a pool may grow to by default is bounded, but never below a batch.
+func TestHoldMessages(t *testing.T) {
+	for messages, want := range map[uint64]uint64{
+		0: 65_536, 1: 16, 16_384: 1 << 18, 16_385: 1 << 18, 1 << 18: 1 << 18, 1<<18 + 1: 1<<18 + 1, proofs.MaxBatch: proofs.MaxBatch,
+	} {
+		if got := (Config{MaxMessages: messages}).withDefaults().HoldMessages; got != want {
+			t.Errorf("a pool of batches of %d is held up to %d, want %d", messages, got, want)
+		}
+	}
+}

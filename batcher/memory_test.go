@@ -184,8 +184,13 @@ func (m *memory) checkBatch(s proofs.Sealed, tree proofs.Tree) {
 			entries[0].Entry.ReceivedAt, entries[len(entries)-1].Entry.ReceivedAt)
 	}
 	leaves, rooms := make([]proofs.Hash, len(entries)), map[proofs.Hash]bool{}
+	deadline := entries[0].Deadline
 	for i, a := range entries {
 		leaves[i], rooms[a.Entry.Room] = a.Leaf, true
+		deadline = min(deadline, a.Deadline)
+	}
+	if s.Deadline != deadline {
+		m.t.Errorf("batch %d is due at %d, the first of its promises at %d", s.Number, s.Deadline, deadline)
 	}
 	if len(rooms) > proofs.MaxRooms {
 		m.t.Errorf("batch %d has %d rooms", s.Number, len(rooms))

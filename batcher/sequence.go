@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hansard-dao/hansard/proofs"
@@ -11,13 +12,16 @@ import (
 
 // pool is what was accepted and not sealed yet.
 type pool struct {
-	tail    proofs.Tail // its Sealed and Batches are where the pool begins
-	entries []proofs.Entry
-	leaves  []proofs.Hash
-	sizes   []int64 // about what each entry's record takes
-	bytes   int64   // their sum
-	rooms   map[proofs.Hash]bool
-	since   time.Time // when it was opened, by a clock that is not set back
+	tail      proofs.Tail // its Sealed and Batches are where the pool begins
+	entries   []proofs.Entry
+	leaves    []proofs.Hash
+	deadlines []uint64 // promised, in seconds; not in order where the clock was set back
+	sizes     []int64  // about what each entry's record takes
+	bytes     int64    // their sum
+	rooms     map[proofs.Hash]bool
+	since     time.Time // when it was opened, by a clock that is not set back
+	earliest  uint64    // of deadlines; 0: there is none
+	held      bool      // it was to be sealed and is not: it may grow to HoldMessages
 }
 
 func (b *Batcher) newPool() *pool {
@@ -27,6 +31,10 @@ func (b *Batcher) newPool() *pool {
 func (p *pool) add(a *proofs.Accepted) {
 	p.entries = append(p.entries, a.Entry)
 	p.leaves = append(p.leaves, a.Leaf)
+	p.deadlines = append(p.deadlines, a.Deadline)
+	if p.earliest == 0 || a.Deadline < p.earliest {
+		p.earliest = a.Deadline
+	}
 	p.sizes = append(p.sizes, sizeOf(a.Message, a.Evidence))
 	p.bytes += p.sizes[len(p.sizes)-1]
 	p.rooms[a.Entry.Room] = true
@@ -38,7 +46,7 @@ func (b *Batcher) sequence(ctx context.Context) error {
 	defer age.Stop()
 	for {
 		b.rotate(ctx, false)
-		age.Reset(b.untilOld())
+		age.Reset(b.untilDue())
 		var group []*request
 		select {
 		case <-ctx.Done():
@@ -227,7 +235,7 @@ func (b *Batcher) append(ctx context.Context, tail proofs.Tail, entries []proofs
 		b.rooms[tag] = t
 	}
 	if len(b.pool.entries) == 0 {
-		b.pool.since = b.cfg.Now()
+		b.pool.since = time.Now()
 	}
 	b.pool.tail.OpenedAt, b.pool.tail.NotBefore = tail.OpenedAt, tail.NotBefore
 	for i := range entries {
@@ -241,20 +249,57 @@ func (b *Batcher) untilOld() time.Duration {
 	if len(b.pool.entries) == 0 {
 		return time.Hour
 	}
-	return max(0, b.cfg.MaxAge-b.cfg.Now().Sub(b.pool.since))
+	return max(0, b.cfg.MaxAge-time.Since(b.pool.since))
 }
 
-// rotate hands the pool to seal if it is full, old or wanted. A pool that grew past the limits, in one
-// group or before a restart, is cut into several.
+// holdPoll is how often a held pool is looked at: soon enough for those who wait for hours.
+const holdPoll = time.Second
+
+// untilDue returns when to look at the pool again.
+func (b *Batcher) untilDue() time.Duration {
+	if b.pool.held {
+		return holdPoll
+	}
+	return b.untilOld()
+}
+
+// urgent reports whether the pool cannot be held any longer. By the clock, since promises are; and by the
+// time that passed, since the clock may have been set back.
+func (b *Batcher) urgent() bool {
+	latest := time.Unix(int64(b.pool.earliest), 0).Add(-b.cfg.Urgent)
+	return !b.cfg.Now().Before(latest) || time.Since(b.pool.since) >= b.cfg.Promise-b.cfg.Urgent
+}
+
+// due returns how many of the pool's first entries are to be sealed now, 0 for none: when it is full, old
+// or wanted. A pool that grew past the limits, in one group or before a restart, is cut into several.
+func (b *Batcher) due(ctx context.Context, wanted bool) uint64 {
+	p := b.pool
+	have, n := uint64(len(p.entries)), p.cut(b.cfg.MaxMessages)
+	if n == 0 || !wanted && have < b.cfg.MaxMessages && n == have && b.untilOld() > 0 {
+		return 0
+	}
+	if !wanted && b.cfg.Hold != nil && b.cfg.Hold() && !b.urgent() {
+		if !p.held {
+			b.cfg.Logger.InfoContext(ctx, "pool held", "batch", p.tail.Batches, "size", have)
+		}
+		p.held = true
+		if n = p.cut(b.cfg.HoldMessages); n == have && n < b.cfg.HoldMessages {
+			return 0
+		}
+	} else if p.held {
+		n = p.cut(b.cfg.HoldMessages)
+	}
+	return n
+}
+
+// rotate hands what is due to seal.
 func (b *Batcher) rotate(ctx context.Context, wanted bool) {
 	for {
-		p := b.pool
-		n := p.cut(b.cfg.MaxMessages)
-		full := uint64(len(p.entries)) >= b.cfg.MaxMessages || n < uint64(len(p.entries))
-		if n == 0 || !full && !wanted && b.untilOld() > 0 {
+		n := b.due(ctx, wanted)
+		if n == 0 {
 			return
 		}
-		rest := b.split(n)
+		p, rest := b.pool, b.split(n)
 		select {
 		case b.sealing <- p:
 			b.pool = rest
@@ -292,12 +337,17 @@ func (b *Batcher) split(n uint64) *pool {
 	rest.since = p.since
 	rest.entries = append(rest.entries, p.entries[n:]...)
 	rest.leaves = append(rest.leaves, p.leaves[n:]...)
+	rest.deadlines = append(rest.deadlines, p.deadlines[n:]...)
 	rest.sizes = append(rest.sizes, p.sizes[n:]...)
 	for i, e := range rest.entries {
 		rest.rooms[e.Room] = true
 		rest.bytes += rest.sizes[i]
 	}
-	p.entries, p.leaves = p.entries[:n], p.leaves[:n]
+	p.entries, p.leaves, p.deadlines = p.entries[:n], p.leaves[:n], p.deadlines[:n]
+	p.earliest = slices.Min(p.deadlines)
+	if len(rest.deadlines) > 0 {
+		rest.earliest = slices.Min(rest.deadlines)
+	}
 	return rest
 }
 
@@ -335,7 +385,7 @@ func (b *Batcher) sealPool(ctx context.Context, p *pool) error {
 	s := proofs.Sealed{
 		Batch:    proofs.Batch{Number: p.tail.Batches, Root: tree.Root(), First: p.tail.Sealed, Size: uint64(len(p.entries))},
 		State:    proofs.StateBatched,
-		OpenedAt: p.tail.OpenedAt, SealedAt: uint64(b.cfg.Now().UnixMilli()), NotBefore: p.tail.NotBefore,
+		OpenedAt: p.tail.OpenedAt, SealedAt: uint64(b.cfg.Now().UnixMilli()), Deadline: p.earliest, NotBefore: p.tail.NotBefore,
 	}
 	if err := b.storeBatch(ctx, s, tree); err != nil {
 		return fmt.Errorf("seal batch %d: %w", s.Number, err)
