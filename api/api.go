@@ -7,12 +7,13 @@
 //	POST /v1/messages:batch             up to 500, each with its own answer
 //	GET  /v1/messages?room=R&source=U   the messages of the room with that source
 //	GET  /v1/messages/{id}              message, entry, state, batch
-//	GET  /v1/messages/{id}/status       state; ?wait=30s&until=finalized waits for it
+//	GET  /v1/messages/{id}/status       state; ?wait=30s&until=finalized&delay=none waits for it
 //	GET  /v1/messages/{id}/receipt      the receipt file at its best level
 //	GET  /v1/batches, /v1/batches/{n}   batches
 //	GET  /v1/info                       chain, promise keys, limits
 //	POST /v1/flush                      seal the pool now; importers only
 //	GET  /livez, /readyz                the process runs; the intake is open
+//	GET  /metrics                       for Prometheus
 //
 // TestEveryError shows each error code, and package client is held against this one by its tests.
 package api
@@ -71,6 +72,8 @@ type Config struct {
 	MaxAge        time.Duration      // of a pool, shown to clients; 0: batcher's default
 	Version       string             // of the program, shown to clients
 	NewestBlock   func() proofs.Hash // for authors who want to prove that they spoke after it; nil: none
+	Delay         func() *Delay      // why nothing is anchored for now, nil if it is; it answers from memory. nil: never a delay
+	Metrics       http.Handler       // of GET /metrics; nil: there is none
 	Logger        *slog.Logger       // nil: slog.Default()
 }
 
@@ -85,6 +88,14 @@ func (c Config) validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Delay says why batches are not anchored for now. It is not an error: the same is tried again, by itself.
+type Delay struct {
+	Code   string    // one stable word, such as gas_cap
+	Detail string    // for people
+	Since  time.Time // when the delay began
+	Next   time.Time // when it is tried again; zero: not known
 }
 
 // Signal wakes everybody who waits for a change.
@@ -131,6 +142,9 @@ func NewServer(cfg Config) *http.Server {
 	if cfg.Changed == nil {
 		cfg.Changed = NewSignal()
 	}
+	if cfg.Delay == nil {
+		cfg.Delay = func() *Delay { return nil }
+	}
 	if cfg.MaxMessages == 0 {
 		cfg.MaxMessages = batcher.DefaultMaxMessages
 	}
@@ -167,6 +181,7 @@ func (s *server) routes() http.Handler {
 		"POST /v1/flush":                s.flush,
 		"GET /livez":                    s.live,
 		"GET /readyz":                   s.ready,
+		"GET /metrics":                  s.metrics,
 		"/":                             s.nowhere,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -216,6 +231,15 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.live(w, r)
+}
+
+func (s *server) metrics(w http.ResponseWriter, r *http.Request) error {
+	if s.cfg.Metrics == nil {
+		return s.nowhere(w, r)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	s.cfg.Metrics.ServeHTTP(w, r)
+	return nil
 }
 
 func (s *server) nowhere(_ http.ResponseWriter, r *http.Request) error {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -41,7 +42,7 @@ func (s *server) message(w http.ResponseWriter, r *http.Request) error {
 		return noMessage(err, id)
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	return write(w, http.StatusOK, newMessage(&st))
+	return write(w, http.StatusOK, newMessage(&st, s.cfg.Delay()))
 }
 
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
@@ -61,20 +62,51 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 			return refuse(batcher.Malformed, "until: %v", err)
 		}
 	}
-	st, err := s.await(w, r, id, until, min(wait, MaxWait))
+	enough := func(st *receipts.Status, _ *Delay) bool { return st.State >= until }
+	if v := q.Get("delay"); v != "" {
+		if !delayWord.MatchString(v) {
+			return refuse(batcher.Malformed, "delay: want the code of a delay, or %s, got %.20q", noDelay, v)
+		}
+		enough = func(st *receipts.Status, d *Delay) bool { return st.State >= until || delayOf(st, d).word() != v }
+	}
+	st, delay, err := s.await(w, r, id, enough, min(wait, MaxWait))
 	if err != nil {
 		return noMessage(err, id)
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	return write(w, http.StatusOK, newStatus(&st))
+	return write(w, http.StatusOK, newStatus(&st, delay))
 }
 
-// await returns the message's status once its state is until or later, or after the wait.
-func (s *server) await(w http.ResponseWriter, r *http.Request, id proofs.Hash, until proofs.State, wait time.Duration) (receipts.Status, error) {
+// noDelay is the word of a message that is not delayed.
+const noDelay = "none"
+
+var delayWord = regexp.MustCompile(`^[a-z_]{1,32}$`)
+
+// word returns the code of a delay, or noDelay.
+func (d *Delay) word() string {
+	if d == nil {
+		return noDelay
+	}
+	return d.Code
+}
+
+// delayOf returns the delay as far as it is the message's: what is in a block waits for nothing.
+func delayOf(st *receipts.Status, d *Delay) *Delay {
+	if st.State >= proofs.StateIncluded {
+		return nil
+	}
+	return d
+}
+
+// delayPoll is how often a long poll looks whether the delay is another one.
+const delayPoll = time.Second
+
+// await returns the message's status, and the delay that there is, once they are enough or after the wait.
+func (s *server) await(w http.ResponseWriter, r *http.Request, id proofs.Hash, enough func(*receipts.Status, *Delay) bool, wait time.Duration) (receipts.Status, *Delay, error) {
 	ctx := r.Context()
 	if wait > 0 {
 		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + slack)); err != nil {
-			return receipts.Status{}, fmt.Errorf("set write deadline: %w", err)
+			return receipts.Status{}, nil, fmt.Errorf("set write deadline: %w", err)
 		}
 	}
 	timer := time.NewTimer(wait)
@@ -82,17 +114,34 @@ func (s *server) await(w http.ResponseWriter, r *http.Request, id proofs.Hash, u
 	for last := wait == 0; ; {
 		changed := s.cfg.Changed.Wait()
 		st, err := s.cfg.Issuer.Status(ctx, id)
-		if err != nil || st.State >= until || last {
-			return st, err
+		delay := s.cfg.Delay()
+		if err != nil || enough(&st, delay) || last {
+			return st, delay, err
 		}
+		if last, err = s.change(ctx, changed, timer.C, delay); err != nil {
+			return st, delay, err
+		}
+	}
+}
+
+// change returns when there is something new to look at. last says that the wait is over.
+func (s *server) change(ctx context.Context, changed <-chan struct{}, over <-chan time.Time, was *Delay) (last bool, err error) {
+	tick := time.NewTicker(delayPoll)
+	defer tick.Stop()
+	for {
 		select {
 		case <-changed:
-		case <-timer.C:
-			last = true
+			return false, nil
+		case <-tick.C:
+			if s.cfg.Delay().word() != was.word() {
+				return false, nil
+			}
+		case <-over:
+			return true, nil
 		case <-s.ending:
-			last = true
+			return true, nil
 		case <-ctx.Done():
-			return st, context.Cause(ctx)
+			return true, context.Cause(ctx)
 		}
 	}
 }
@@ -145,13 +194,14 @@ func (s *server) bySource(w http.ResponseWriter, r *http.Request) error {
 	}
 	list := listJSON{Messages: []*messageJSON{}}
 	kept := newestWithin(found, maxSource, maxSourceBytes)
+	delay := s.cfg.Delay()
 	list.More, found = kept < len(found), found[len(found)-kept:]
 	for _, a := range found {
 		st, err := s.cfg.Issuer.Status(r.Context(), a.Entry.Message)
 		if err != nil {
 			return err
 		}
-		list.Messages = append(list.Messages, newMessage(&st))
+		list.Messages = append(list.Messages, newMessage(&st, delay))
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return write(w, http.StatusOK, list)

@@ -76,7 +76,7 @@ func TestMessage(t *testing.T) {
 	root := a.Entry.Leaf()
 	batch := map[string]string{
 		"number": "0", "state": "batched", "root": root.String(), "first": "0", "size": "1",
-		"openedAt": "1795254640000", "sealedAt": "1795254640000", "notBefore": proofs.Hash{}.String(),
+		"openedAt": "1795254640000", "sealedAt": "1795254640000", "notBefore": proofs.Hash{}.String(), "deadline": "1795341040",
 	}
 	check("batched", batch)
 	s.anchor(0, proofs.StateFinalized)
@@ -85,6 +85,7 @@ func TestMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	batch["state"], batch["cid"], batch["time"] = "finalized", proofs.FormatCID(b.CID), "1795254700"
+	batch["txs"], batch["newestTx"] = "1", proofs.Keccak([]byte("raw transaction")).String()
 	batch["tx"], batch["blockNumber"], batch["blockHash"] = b.Tx.String(), "7", b.Anchor.Block.Hash.String()
 	check("finalized", batch)
 	if diff := cmp.Diff(batch, decode[map[string]string](t, s.call("GET", "/v1/batches/0", ""))); diff != "" {

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"math/big"
+
 	"github.com/hansard-dao/hansard/proofs"
 	"github.com/hansard-dao/hansard/receipts"
 )
@@ -22,6 +24,7 @@ type infoJSON struct {
 		MaxAge      uint64 `json:"maxAge,string"` // ms
 	} `json:"batch"`
 	NewestBlock *proofs.Hash `json:"newestBlock,omitempty"`
+	Delay       *delayJSON   `json:"delay,omitempty"`
 	Version     string       `json:"version"`
 }
 
@@ -50,7 +53,27 @@ func newInfo(c *Config) *infoJSON {
 			i.NewestBlock = &h
 		}
 	}
+	i.Delay = newDelay(c.Delay())
 	return i
+}
+
+// delayJSON says why nothing is anchored for now.
+type delayJSON struct {
+	Code        string `json:"code"`
+	Detail      string `json:"detail"`
+	Since       int64  `json:"since,string"`
+	NextAttempt int64  `json:"nextAttempt,string,omitempty"` // left out while it is not known
+}
+
+func newDelay(d *Delay) *delayJSON {
+	if d == nil {
+		return nil
+	}
+	j := &delayJSON{Code: d.Code, Detail: d.Detail, Since: d.Since.UnixMilli()}
+	if !d.Next.IsZero() {
+		j.NextAttempt = d.Next.UnixMilli()
+	}
+	return j
 }
 
 type linksJSON struct {
@@ -94,12 +117,14 @@ type statusJSON struct {
 	Entry    proofs.Entry `json:"entry"`
 	Deadline uint64       `json:"deadline,string"`
 	Batch    *batchJSON   `json:"batch,omitempty"` // from batched on
+	Delay    *delayJSON   `json:"delay,omitempty"` // below included, while nothing is anchored
 	Links    linksJSON    `json:"links"`
 }
 
-func newStatus(st *receipts.Status) *statusJSON {
+func newStatus(st *receipts.Status, d *Delay) *statusJSON {
 	e := st.Accepted.Entry
 	s := &statusJSON{ID: e.Message, State: st.State.String(), Entry: e, Deadline: st.Accepted.Deadline, Links: newLinks(e.Message)}
+	s.Delay = newDelay(delayOf(st, d))
 	if st.Batch != nil {
 		s.Batch = newBatch(st.Batch)
 	}
@@ -118,8 +143,8 @@ type messageJSON struct {
 	Authorship *authorshipJSON `json:"authorship"`
 }
 
-func newMessage(st *receipts.Status) *messageJSON {
-	m := &messageJSON{statusJSON: newStatus(st), Message: st.Accepted.Message}
+func newMessage(st *receipts.Status, d *Delay) *messageJSON {
+	m := &messageJSON{statusJSON: newStatus(st, d), Message: st.Accepted.Message}
 	if m.Message != nil {
 		e := st.Accepted.Evidence
 		m.Authorship = &authorshipJSON{e.Scheme, append([]byte{}, e.Bytes...)}
@@ -143,7 +168,11 @@ type batchJSON struct {
 	OpenedAt    uint64       `json:"openedAt,string"`
 	SealedAt    uint64       `json:"sealedAt,string"`
 	NotBefore   proofs.Hash  `json:"notBefore"`
-	CID         string       `json:"cid,omitempty"`         // once the payload is pinned
+	Deadline    uint64       `json:"deadline,string,omitempty"` // unless an older version sealed it
+	CID         string       `json:"cid,omitempty"`             // once the payload is pinned
+	Txs         int          `json:"txs,string,omitempty"`      // this and newestTx once one was signed
+	NewestTx    *proofs.Hash `json:"newestTx,omitempty"`
+	Spent       *spentJSON   `json:"spent,omitempty"`       // once a transaction was paid for
 	Time        uint64       `json:"time,string,omitempty"` // this and the rest from included on
 	Tx          *proofs.Hash `json:"tx,omitempty"`
 	BlockNumber *uint64      `json:"blockNumber,string,omitempty"`
@@ -153,7 +182,12 @@ type batchJSON struct {
 func newBatch(s *proofs.Sealed) *batchJSON {
 	b := &batchJSON{
 		Number: s.Number, State: s.State.String(), Root: s.Root, First: s.First, Size: s.Size,
-		OpenedAt: s.OpenedAt, SealedAt: s.SealedAt, NotBefore: s.NotBefore, Time: s.Time,
+		OpenedAt: s.OpenedAt, SealedAt: s.SealedAt, NotBefore: s.NotBefore, Deadline: s.Deadline, Time: s.Time,
+		Txs: len(s.Txs), Spent: newSpent(s),
+	}
+	if n := len(s.Txs); n > 0 {
+		h := proofs.Keccak(s.Txs[n-1])
+		b.NewestTx = &h
 	}
 	if !s.CID.IsZero() {
 		b.CID = proofs.FormatCID(s.CID)
@@ -162,4 +196,24 @@ func newBatch(s *proofs.Sealed) *batchJSON {
 		b.Tx, b.BlockNumber, b.BlockHash = &s.Tx, &a.Block.Number, &a.Block.Hash
 	}
 	return b
+}
+
+// spentJSON is what all transactions of a batch cost, reverted ones too.
+type spentJSON struct {
+	Gas           uint64 `json:"gas,string"`
+	Wei           string `json:"wei"`
+	WeiPerMessage string `json:"weiPerMessage"` // rounded down
+}
+
+func newSpent(s *proofs.Sealed) *spentJSON {
+	if len(s.Spent) == 0 {
+		return nil
+	}
+	gas, wei := uint64(0), new(big.Int)
+	for _, tx := range s.Spent {
+		gas += tx.Gas
+		wei.Add(wei, tx.Wei)
+	}
+	each := new(big.Int).Div(wei, new(big.Int).SetUint64(s.Size))
+	return &spentJSON{gas, wei.String(), each.String()}
 }
