@@ -181,11 +181,35 @@ func (c *Client) Status(ctx context.Context, id proofs.Hash) (*Status, error) {
 // WaitStatus returns the message's status once its state is until or later, or an error when ctx
 // ends or the service cannot be reached.
 func (c *Client) WaitStatus(ctx context.Context, id proofs.Hash, until proofs.State) (*Status, error) {
-	query := url.Values{"wait": {poll.String()}, "until": {until.String()}}
+	query := url.Values{"until": {until.String()}}
+	return c.wait(ctx, id, query, func(st *Status) bool { return st.State >= until })
+}
+
+// WaitChange returns the message's status once it has another state than last or is delayed for another
+// reason; but that of a finalized message, which never changes, at once.
+func (c *Client) WaitChange(ctx context.Context, last *Status) (*Status, error) {
+	until := min(last.State+1, proofs.StateFinalized)
+	query := url.Values{"until": {until.String()}, "delay": {last.Delay.word()}}
+	return c.wait(ctx, last.ID, query, func(st *Status) bool {
+		return st.State != last.State || st.State == proofs.StateFinalized || st.Delay.word() != last.Delay.word()
+	})
+}
+
+// word returns what the service calls the delay, or its absence.
+func (d *Delay) word() string {
+	if d == nil {
+		return "none"
+	}
+	return d.Code
+}
+
+// wait asks for the message's status until it is enough. The query tells the service what to wait for.
+func (c *Client) wait(ctx context.Context, id proofs.Hash, query url.Values, enough func(*Status) bool) (*Status, error) {
+	query.Set("wait", poll.String())
 	for {
 		started := time.Now()
 		st, err := c.status(ctx, messagePath(id)+"/status?"+query.Encode())
-		if err != nil || st.State >= until {
+		if err != nil || enough(st) {
 			return st, err
 		}
 		// A service that is stopping answers early.

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ type service struct {
 	promise *identity.Key
 	sealed  chan struct{}
 	changed *api.Signal
+	delay   atomic.Pointer[api.Delay]
 	stop    func() // ends the intake
 }
 
@@ -75,7 +77,7 @@ func newService(t testing.TB) *service {
 	ts := httptest.NewUnstartedServer(nil)
 	ts.Config = api.NewServer(api.Config{
 		Chain: chain, PromiseKeys: []proofs.Address{s.promise.Address()}, Store: db, Batcher: b, Flush: b.Flush,
-		Issuer: receipts.New(chain, db, s.promise), Changed: s.changed, ImporterToken: token, Version: "test", Logger: logger,
+		Issuer: receipts.New(chain, db, s.promise), Changed: s.changed, Delay: s.delay.Load, ImporterToken: token, Version: "test", Logger: logger,
 	})
 	ts.Start()
 	t.Cleanup(func() {
@@ -167,7 +169,7 @@ func TestLife(t *testing.T) {
 	must(err)
 	batch := client.Batch{
 		Batch: proofs.Batch{Root: a.Entry.Leaf(), Size: 1, Time: 1_795_254_700, CID: cid}, State: proofs.StateIncluded,
-		OpenedAt: clock, SealedAt: clock, Tx: proofs.Hash{0x77}, Block: block,
+		OpenedAt: clock, SealedAt: clock, Deadline: a.Promise.Deadline, Txs: 1, NewestTx: proofs.Keccak([]byte("raw")), Tx: proofs.Hash{0x77}, Block: block,
 	}
 	if diff := cmp.Diff(&client.Status{ID: a.ID, State: proofs.StateIncluded, Entry: a.Entry, Deadline: a.Promise.Deadline, Batch: &batch}, st); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)

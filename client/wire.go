@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"strings"
 	"time"
@@ -19,7 +20,16 @@ type Info struct {
 	MaxMessages uint64        // of a batch
 	MaxAge      time.Duration // of a pool before it is sealed
 	NewestBlock proofs.Hash   // that the service knows, zero if none: a message that names it is younger
+	Delay       *Delay        // nil: batches are anchored
 	Version     string
+}
+
+// Delay is why a service anchors nothing for now. It is no error: the service tries again by itself.
+type Delay struct {
+	Code   string    // one stable word, such as gas_cap; docs/api.md lists them
+	Detail string    // for people
+	Since  time.Time // when the delay began
+	Next   time.Time // when the service tries again; zero: not said
 }
 
 // Trust returns a trust file that takes the service's word for its own log and keys. A receipt that
@@ -45,6 +55,7 @@ type Status struct {
 	Entry    proofs.Entry
 	Deadline uint64 // promised, in seconds since 1970 UTC
 	Batch    *Batch // nil while the entry is in the pool
+	Delay    *Delay // nil from included on, and while batches are anchored
 }
 
 // Message is a message with how far it has come. Message and Evidence are nil where they are not disclosed.
@@ -61,8 +72,19 @@ type Batch struct {
 	OpenedAt     uint64 // ms since 1970 UTC
 	SealedAt     uint64 // ms since 1970 UTC
 	NotBefore    proofs.Hash
+	Deadline     uint64          // the earliest of its promises, in seconds since 1970 UTC; 0: not known
+	Txs          uint64          // transactions that were signed for it, replaced ones too
+	NewestTx     proofs.Hash     // of them; zero if there is none
+	Spent        *Spent          // nil while nothing was paid
 	Tx           proofs.Hash     // of the anchoring transaction; zero below included
 	Block        proofs.BlockRef // in which it stands; zero below included
+}
+
+// Spent is what the transactions of a batch cost, reverted ones too.
+type Spent struct {
+	Gas        uint64
+	Wei        *big.Int
+	PerMessage *big.Int // wei, rounded down
 }
 
 type infoJSON struct {
@@ -78,6 +100,7 @@ type infoJSON struct {
 		MaxAge      uint64 `json:",string"`
 	}
 	NewestBlock proofs.Hash
+	Delay       *delayJSON
 	Version     string
 }
 
@@ -86,8 +109,25 @@ func (w *infoJSON) info() *Info {
 	return &Info{
 		Chain:       proofs.Chain{ChainID: c.ChainID, AnchorLog: c.AnchorLog, PromiseBond: c.PromiseBond, Log: c.Log},
 		PromiseKeys: w.PromiseKeys, MaxMessages: w.Batch.MaxMessages,
-		MaxAge: time.Duration(w.Batch.MaxAge) * time.Millisecond, NewestBlock: w.NewestBlock, Version: w.Version,
+		MaxAge: time.Duration(w.Batch.MaxAge) * time.Millisecond, NewestBlock: w.NewestBlock, Delay: w.Delay.delay(), Version: w.Version,
 	}
+}
+
+type delayJSON struct {
+	Code, Detail string
+	Since        int64 `json:",string"`
+	NextAttempt  int64 `json:",string"`
+}
+
+func (w *delayJSON) delay() *Delay {
+	if w == nil {
+		return nil
+	}
+	d := &Delay{Code: w.Code, Detail: w.Detail, Since: time.UnixMilli(w.Since)}
+	if w.NextAttempt != 0 {
+		d.Next = time.UnixMilli(w.NextAttempt)
+	}
+	return d
 }
 
 type acceptedJSON struct {
@@ -150,6 +190,7 @@ type statusJSON struct {
 	Entry    proofs.Entry
 	Deadline uint64 `json:",string"`
 	Batch    *batchJSON
+	Delay    *delayJSON
 }
 
 func (w *statusJSON) status() (*Status, error) {
@@ -157,7 +198,7 @@ func (w *statusJSON) status() (*Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("answer of the service: %w", err)
 	}
-	s := &Status{ID: w.ID, State: state, Entry: w.Entry, Deadline: w.Deadline}
+	s := &Status{ID: w.ID, State: state, Entry: w.Entry, Deadline: w.Deadline, Delay: w.Delay.delay()}
 	if w.Batch != nil {
 		if s.Batch, err = w.Batch.batch(); err != nil {
 			return nil, err
@@ -196,6 +237,10 @@ type batchJSON struct {
 	OpenedAt    uint64 `json:",string"`
 	SealedAt    uint64 `json:",string"`
 	NotBefore   proofs.Hash
+	Deadline    uint64 `json:",string"`
+	Txs         uint64 `json:",string"`
+	NewestTx    proofs.Hash
+	Spent       *spentJSON
 	CID         string
 	Time        uint64 `json:",string"`
 	Tx          proofs.Hash
@@ -214,11 +259,43 @@ func (w *batchJSON) batch() (*Batch, error) {
 			return nil, fmt.Errorf("answer of the service: %w", err)
 		}
 	}
+	spent, err := w.Spent.spent()
+	if err != nil {
+		return nil, fmt.Errorf("answer of the service: %w", err)
+	}
 	return &Batch{
 		Batch: proofs.Batch{Number: w.Number, Root: w.Root, First: w.First, Size: w.Size, Time: w.Time, CID: cid},
 		State: state, OpenedAt: w.OpenedAt, SealedAt: w.SealedAt, NotBefore: w.NotBefore,
+		Deadline: w.Deadline, Txs: w.Txs, NewestTx: w.NewestTx, Spent: spent,
 		Tx: w.Tx, Block: proofs.BlockRef{Number: w.BlockNumber, Hash: w.BlockHash},
 	}, nil
+}
+
+type spentJSON struct {
+	Gas           uint64 `json:",string"`
+	Wei           string
+	WeiPerMessage string
+}
+
+func (w *spentJSON) spent() (*Spent, error) {
+	if w == nil {
+		return nil, nil
+	}
+	s := &Spent{Gas: w.Gas}
+	for _, f := range []struct {
+		name, text string
+		to         **big.Int
+	}{{"wei", w.Wei, &s.Wei}, {"weiPerMessage", w.WeiPerMessage, &s.PerMessage}} {
+		n, ok := new(big.Int), len(f.text) <= 78 // digits of 256 bits
+		if ok {
+			n, ok = n.SetString(f.text, 10)
+		}
+		if !ok || n.Sign() < 0 {
+			return nil, fmt.Errorf("%s: want a decimal number, got %.80q", f.name, f.text)
+		}
+		*f.to = n
+	}
+	return s, nil
 }
 
 // parseCID reads what proofs.FormatCID writes, and nothing else.
