@@ -46,17 +46,34 @@ type batchLine struct {
 	OpenedAt    uint64       `json:"openedAt,string"`
 	SealedAt    uint64       `json:"sealedAt,string"`
 	NotBefore   proofs.Hash  `json:"notBefore"`
+	Deadline    uint64       `json:"deadline,string,omitempty"` // the earliest of its promises, in seconds
 	CID         string       `json:"cid,omitempty"`
+	Txs         uint64       `json:"txs,string,omitempty"`
+	NewestTx    *proofs.Hash `json:"newestTx,omitempty"`
+	Spent       *spentLine   `json:"spent,omitempty"`
 	Time        uint64       `json:"time,string,omitempty"`
 	Tx          *proofs.Hash `json:"tx,omitempty"`
 	BlockNumber *uint64      `json:"blockNumber,string,omitempty"`
 	BlockHash   *proofs.Hash `json:"blockHash,omitempty"`
 }
 
+// spentLine is what the transactions of a batch cost.
+type spentLine struct {
+	Gas           uint64 `json:"gas,string"`
+	Wei           string `json:"wei"`
+	WeiPerMessage string `json:"weiPerMessage"`
+}
+
 func newBatchLine(schema string, b *client.Batch) *batchLine {
 	l := &batchLine{
 		Schema: schema, Number: b.Number, State: b.State.String(), Root: b.Root, First: b.First, Size: b.Size,
-		OpenedAt: b.OpenedAt, SealedAt: b.SealedAt, NotBefore: b.NotBefore, Time: b.Time,
+		OpenedAt: b.OpenedAt, SealedAt: b.SealedAt, NotBefore: b.NotBefore, Deadline: b.Deadline, Txs: b.Txs, Time: b.Time,
+	}
+	if b.Txs > 0 {
+		l.NewestTx = &b.NewestTx
+	}
+	if s := b.Spent; s != nil {
+		l.Spent = &spentLine{s.Gas, s.Wei.String(), s.PerMessage.String()}
 	}
 	if !b.CID.IsZero() {
 		l.CID = proofs.FormatCID(b.CID)
@@ -83,7 +100,7 @@ func runBatchList(c *cli.Context) error {
 		return usage("--limit: want at least 1")
 	}
 	if !c.Bool("json") && !c.Bool("quiet") {
-		fmt.Fprintf(w, "%-8s %-10s %10s  %-23s %-12s %s\n", "BATCH", "STATE", "MESSAGES", "INDEXES", "BLOCK", "SEALED")
+		fmt.Fprintf(w, batchRow, "BATCH", "STATE", "MESSAGES", "INDEXES", "BLOCK", "SEALED", "DEADLINE", "TXS", "GAS", "WEI/MESSAGE")
 	}
 	for left > 0 {
 		want := min(left, serviceLimit)
@@ -104,6 +121,8 @@ func runBatchList(c *cli.Context) error {
 	return nil
 }
 
+const batchRow = "%-8v %-10v %10v  %-23v %-12v %-24v %-20v %3v %9v %14v\n"
+
 func printBatchRow(c *cli.Context, w io.Writer, b *client.Batch) (err error) {
 	switch {
 	case c.Bool("json"):
@@ -112,12 +131,18 @@ func printBatchRow(c *cli.Context, w io.Writer, b *client.Batch) (err error) {
 		_, err = fmt.Fprintln(w, b.Number)
 		return err
 	}
-	block := "-"
+	block, deadline, gas, wei := "-", "-", "-", "-"
 	if b.State >= proofs.StateIncluded {
 		block = strconv.FormatUint(b.Block.Number, 10)
 	}
+	if b.Deadline > 0 {
+		deadline = secondsUTC(b.Deadline)
+	}
+	if s := b.Spent; s != nil {
+		gas, wei = strconv.FormatUint(s.Gas, 10), s.PerMessage.String()
+	}
 	indexes := fmt.Sprintf("%d-%d", b.First, b.First+b.Size-1)
-	_, err = fmt.Fprintf(w, "%-8d %-10s %10d  %-23s %-12s %s\n", b.Number, b.State, b.Size, indexes, block, msUTC(b.SealedAt))
+	_, err = fmt.Fprintf(w, batchRow, b.Number, b.State, b.Size, indexes, block, msUTC(b.SealedAt), deadline, b.Txs, gas, wei)
 	return err
 }
 
@@ -158,8 +183,17 @@ func batchFields(b *client.Batch) [][2]string {
 		{"opened", msUTC(b.OpenedAt)},
 		{"sealed", msUTC(b.SealedAt)},
 	}
+	if b.Deadline > 0 {
+		fields = append(fields, [2]string{"deadline", secondsUTC(b.Deadline)})
+	}
 	if !b.CID.IsZero() {
 		fields = append(fields, [2]string{"payload", proofs.FormatCID(b.CID)})
+	}
+	if b.Txs > 0 {
+		fields = append(fields, [2]string{"signed", fmt.Sprintf("%d, the newest %s", b.Txs, b.NewestTx)})
+	}
+	if s := b.Spent; s != nil {
+		fields = append(fields, [2]string{"spent", fmt.Sprintf("%d gas, %s wei, %s wei a message", s.Gas, s.Wei, s.PerMessage)})
 	}
 	if b.State >= proofs.StateIncluded {
 		fields = append(fields, [2]string{"block", fmt.Sprintf("%d %s", b.Block.Number, b.Block.Hash)},

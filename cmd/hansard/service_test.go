@@ -274,8 +274,8 @@ func TestWatchReorg(t *testing.T) {
 	script := []proofs.State{proofs.StateIncluded, proofs.StateSubmitted, proofs.StateIncluded, proofs.StateFinalized}
 	state.Store(int64(script[0]))
 	var got []string
-	err = watch(t.Context(), c, proofs.Hash{1}, proofs.StateFinalized, 20*time.Millisecond, func(st *client.Status, back bool) error {
-		got = append(got, fmt.Sprint(st.State, " ", back))
+	err = watch(t.Context(), c, proofs.Hash{1}, proofs.StateFinalized, 20*time.Millisecond, func(s sighting) error {
+		got = append(got, fmt.Sprint(s.State, " ", s.back))
 		if len(got) < len(script) {
 			state.Store(int64(script[len(got)]))
 		}

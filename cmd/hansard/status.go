@@ -27,8 +27,9 @@ func statusCommand() *cli.Command {
 func watchCommand() *cli.Command {
 	return &cli.Command{
 		Name: "watch", Usage: "follow a message, state by state", ArgsUsage: "ID|RECEIPT",
-		Description: "Prints each state once, with the time at which it was seen. Where stdout is not a terminal it\n" +
-			"prints JSON, one object a line.",
+		Description: "Prints each state once, with the time at which it was seen. While the service anchors nothing, as\n" +
+			"when gas costs more than its cap, it prints why, and when the service tries again; and when that is\n" +
+			"over. Where stdout is not a terminal it prints JSON, one object a line.",
 		Flags: []cli.Flag{
 			serverFlag(),
 			&cli.StringFlag{Name: "until", Value: proofs.StateFinalized.String(), Usage: "end at this `STATE`: accepted, batched, submitted, included, safe or finalized"},
@@ -101,6 +102,15 @@ type statusLine struct {
 	RoomIndex uint64      `json:"roomIndex,string"`
 	Deadline  uint64      `json:"deadline,string"` // of the promise, in seconds
 	Batch     *batchLine  `json:"batch,omitempty"`
+	Delay     *delayLine  `json:"delay,omitempty"`
+}
+
+// delayLine is why nothing is anchored for now. Times are milliseconds.
+type delayLine struct {
+	Code        string `json:"code"`
+	Detail      string `json:"detail"`
+	Since       int64  `json:"since,string"`
+	NextAttempt int64  `json:"nextAttempt,string,omitempty"`
 }
 
 func newStatusLine(schema string, st *client.Status) *statusLine {
@@ -110,6 +120,12 @@ func newStatusLine(schema string, st *client.Status) *statusLine {
 	}
 	if st.Batch != nil {
 		l.Batch = newBatchLine("", st.Batch)
+	}
+	if d := st.Delay; d != nil {
+		l.Delay = &delayLine{Code: d.Code, Detail: d.Detail, Since: d.Since.UnixMilli()}
+		if !d.Next.IsZero() {
+			l.Delay.NextAttempt = d.Next.UnixMilli()
+		}
 	}
 	return l
 }
@@ -141,6 +157,9 @@ func runStatus(c *cli.Context) error {
 		fields = append(fields, [2]string{"batch", fmt.Sprint(st.Batch.Number)})
 		fields = append(fields, batchFields(st.Batch)...)
 	}
+	if st.Delay != nil {
+		fields = append(fields, [2]string{"delayed", delayText(st.Delay) + " (since " + st.Delay.Since.UTC().Format(time.RFC3339) + ")"})
+	}
 	for _, f := range fields {
 		if _, err := fmt.Fprintf(w, "  %-10s %s\n", f[0], f[1]); err != nil {
 			return err
@@ -159,66 +178,126 @@ func runWatch(c *cli.Context) error {
 		return usage("--until: %w", err)
 	}
 	w, lines := c.App.Writer, c.Bool("json") || !isTerminal(c.App.Writer)
-	return watch(c.Context, s, id, until, lookAgain, func(st *client.Status, back bool) error {
+	return watch(c.Context, s, id, until, lookAgain, func(seen sighting) error {
 		switch {
 		case c.Bool("quiet"):
-			if st.State < until {
+			if seen.State < until {
 				return nil
 			}
-			_, err := fmt.Fprintln(w, st.State)
+			_, err := fmt.Fprintln(w, seen.State)
 			return err
 		case lines:
-			l := newStatusLine("hansard.watch/1", st)
+			l := newStatusLine("hansard.watch/1", seen.Status)
 			l.At = time.Now().UTC().Format(time.RFC3339Nano)
 			return printJSON(w, l)
 		}
-		return printState(w, st, back)
+		return printSighting(w, seen, time.Now())
 	})
 }
 
-func printState(w io.Writer, st *client.Status, back bool) error {
-	detail := ""
-	switch b := st.Batch; {
-	case back:
-		detail = "the block with the anchor left the chain; the same batch is sent again"
-	case b == nil:
-		detail = fmt.Sprintf("index %d, promised to be anchored by %s", st.Entry.Index, secondsUTC(st.Deadline))
-	case st.State == proofs.StateBatched:
-		detail = fmt.Sprintf("batch %d of %d messages", b.Number, b.Size)
-	case st.State >= proofs.StateIncluded:
-		detail = fmt.Sprintf("batch %d in block %d", b.Number, b.Block.Number)
+// sighting is a status that differs from the one before: in its state, its delay or both.
+type sighting struct {
+	*client.Status
+	moved bool          // it has another state
+	back  bool          // and an earlier one
+	other bool          // its delay has another code, or ended
+	was   *client.Delay // the delay before; nil: none
+}
+
+// printSighting prints a line for each thing that changed.
+func printSighting(w io.Writer, s sighting, now time.Time) error {
+	clock := now.UTC().Format(clockUTC)
+	if s.other && s.Delay == nil {
+		if _, err := fmt.Fprintf(w, "%s  %-10s %s\n", clock, "goes on", overText(s.was, now)); err != nil {
+			return err
+		}
 	}
-	_, err := fmt.Fprintf(w, "%s  %-10s %s\n", time.Now().UTC().Format("15:04:05Z"), st.State, detail)
-	return err
+	if s.moved {
+		if _, err := fmt.Fprintf(w, "%s  %-10s %s\n", clock, s.State, stateText(s)); err != nil {
+			return err
+		}
+	}
+	if s.other && s.Delay != nil {
+		if _, err := fmt.Fprintf(w, "%s  %-10s %s\n", clock, "delayed", delayText(s.Delay)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const clockUTC = "15:04:05Z"
+
+// delayText says why nothing is anchored and when it is tried again.
+func delayText(d *client.Delay) string {
+	text := oneLine(d.Detail, maxDetail)
+	if text == "" {
+		text = oneLine(d.Code, maxDetail)
+	}
+	if !d.Next.IsZero() {
+		text += "; next attempt " + d.Next.UTC().Format(clockUTC)
+	}
+	return text
+}
+
+// overText says what ended, and how long it took.
+func overText(d *client.Delay, now time.Time) string {
+	return fmt.Sprintf("%s is over after %s", oneLine(d.Code, maxDetail), max(now.Sub(d.Since), 0).Round(time.Second))
+}
+
+func stateText(s sighting) string {
+	switch b := s.Batch; {
+	case s.back:
+		return "the block with the anchor left the chain; the same batch is sent again"
+	case b == nil:
+		return fmt.Sprintf("index %d, promised to be anchored by %s", s.Entry.Index, secondsUTC(s.Deadline))
+	case s.State == proofs.StateBatched:
+		return fmt.Sprintf("batch %d of %d messages", b.Number, b.Size)
+	case s.State >= proofs.StateIncluded:
+		return fmt.Sprintf("batch %d in block %d", b.Number, b.Block.Number)
+	}
+	return ""
 }
 
 // lookAgain is how long to wait for the next state before asking whether the message went back.
 const lookAgain = 20 * time.Second
 
-// watch calls seen with each state of the message that it sees, once each, until the given one. A
-// message that goes back in a reorganisation is seen in that state, too.
-func watch(ctx context.Context, s *client.Client, id proofs.Hash, until proofs.State, again time.Duration, seen func(st *client.Status, back bool) error) error {
+// watch calls seen with each state of the message and each delay that it sees, once each, until the given
+// state. A message that goes back in a reorganisation is seen in that state, too.
+func watch(ctx context.Context, s *client.Client, id proofs.Hash, until proofs.State, again time.Duration, seen func(sighting) error) error {
 	st, err := s.Status(ctx, id)
-	for back := false; err == nil; {
-		if err := seen(st, back); err != nil || st.State >= until {
+	if err != nil {
+		return err
+	}
+	for now := (sighting{Status: st, moved: true, other: st.Delay != nil}); ; {
+		if err := seen(now); err != nil || now.State >= until {
 			return err
 		}
-		last := st.State
-		for err == nil && st.State == last {
-			st, err = next(ctx, s, id, last, again)
+		last := now.Status
+		for now = (sighting{}); !now.moved && !now.other; {
+			st, err := next(ctx, s, last, again)
+			if err != nil {
+				return err
+			}
+			now = sighting{Status: st, moved: st.State != last.State, back: st.State < last.State, other: code(st.Delay) != code(last.Delay), was: last.Delay}
 		}
-		back = err == nil && st.State < last
 	}
-	return err
 }
 
-// next waits for a state after last, but no longer than again, and returns the state there is.
-func next(ctx context.Context, s *client.Client, id proofs.Hash, last proofs.State, again time.Duration) (*client.Status, error) {
+// code returns the code of a delay, and of none the empty one.
+func code(d *client.Delay) string {
+	if d == nil {
+		return ""
+	}
+	return d.Code
+}
+
+// next waits for another state or delay than last's, but no longer than again, and returns what there is.
+func next(ctx context.Context, s *client.Client, last *client.Status, again time.Duration) (*client.Status, error) {
 	wait, cancel := context.WithTimeout(ctx, again)
 	defer cancel()
-	st, err := s.WaitStatus(wait, id, last+1)
+	st, err := s.WaitChange(wait, last)
 	if err != nil && ctx.Err() == nil && errors.Is(wait.Err(), context.DeadlineExceeded) {
-		return s.Status(ctx, id)
+		return s.Status(ctx, last.ID)
 	}
 	return st, err
 }

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hansard-dao/hansard/client"
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+// at is when the delays of these tests begin: 2026-11-21T10:00:00Z.
+var at = time.UnixMilli(1_795_255_200_000)
+
+// scripted is a service with one message: each answer about it is the next step, and the last one for ever.
+type scripted struct {
+	mu    sync.Mutex
+	steps []map[string]any // guarded by mu
+}
+
+func (s *scripted) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer := map[string]any{"id": proofs.Hash{1}, "entry": proofs.Entry{Vouch: proofs.VouchAuthor}, "deadline": "1795341040"}
+	for k, v := range s.steps[0] {
+		answer[k] = v
+	}
+	if len(s.steps) > 1 {
+		s.steps = s.steps[1:]
+	}
+	json.NewEncoder(w).Encode(answer) //nolint:errcheck // the client notices
+}
+
+func delayJSON(code, detail string) map[string]string {
+	return map[string]string{"code": code, "detail": detail, "since": fmt.Sprint(at.UnixMilli()), "nextAttempt": fmt.Sprint(at.Add(12 * time.Second).UnixMilli())}
+}
+
+// feeSpike is what a service answers while gas costs more than its cap, and then more than a day's.
+func feeSpike(t *testing.T) string {
+	gas := "gas costs 94 gwei, over the cap of 60"
+	batch := map[string]string{"number": "7", "state": "batched", "first": "0", "size": "3"}
+	in := map[string]string{"number": "7", "state": "included", "first": "0", "size": "3", "blockNumber": "99"}
+	server := httptest.NewServer(&scripted{steps: []map[string]any{
+		{"state": "accepted"},
+		{"state": "accepted", "delay": delayJSON("gas_cap", gas)},
+		{"state": "accepted", "delay": delayJSON("gas_cap", "gas costs 95 gwei, over the cap of 60")}, // nothing new
+		{"state": "batched", "batch": batch, "delay": delayJSON("gas_cap", gas)},
+		{"state": "batched", "batch": batch, "delay": delayJSON("day_cap", "\x1b[31mtoday's cap\n")},
+		{"state": "submitted", "batch": batch},
+		{"state": "submitted", "batch": batch, "delay": delayJSON("nodes", "")},
+		{"state": "included", "batch": in},
+	}})
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// TestWatchDelay shows a fee spike on a terminal: why, and when the next attempt is, and never a failure.
+func TestWatchDelay(t *testing.T) {
+	c, err := client.New(feeSpike(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	now := at.Add(-time.Second)
+	err = watch(t.Context(), c, proofs.Hash{1}, proofs.StateIncluded, time.Minute, func(s sighting) error {
+		now = now.Add(time.Second)
+		return printSighting(&out, s, now)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"10:00:00Z  accepted   index 0, promised to be anchored by 2026-11-22T09:50:40Z",
+		"10:00:01Z  delayed    gas costs 94 gwei, over the cap of 60; next attempt 10:00:12Z",
+		"10:00:02Z  batched    batch 7 of 3 messages",
+		"10:00:03Z  delayed    <U+001B>[31mtoday's cap / ; next attempt 10:00:12Z",
+		"10:00:04Z  goes on    day_cap is over after 4s",
+		"10:00:04Z  submitted  ",
+		"10:00:05Z  delayed    nodes; next attempt 10:00:12Z",
+		"10:00:06Z  goes on    nodes is over after 6s",
+		"10:00:06Z  included   batch 7 in block 99",
+	}
+	if diff := cmp.Diff(want, strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestWatchDelayJSON is the same for programs.
+func TestWatchDelayJSON(t *testing.T) {
+	var out bytes.Buffer
+	id := proofs.Hash{1}.String()
+	if code := run(t.Context(), []string{"hansard", "watch", id, "--until", "included", "--server", feeSpike(t)}, strings.NewReader(""), &out, io.Discard); code != 0 {
+		t.Fatalf("exit %d", code)
+	}
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		l := decode[statusLine](t, line)
+		seen := l.State
+		if d := l.Delay; d != nil {
+			seen += fmt.Sprint(" ", d.Code, " ", d.Since, " ", d.NextAttempt)
+		}
+		got = append(got, seen)
+	}
+	const when = " 1795255200000 1795255212000"
+	want := []string{"accepted", "accepted gas_cap" + when, "batched gas_cap" + when, "batched day_cap" + when, "submitted", "submitted nodes" + when, "included"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestStatusDelay(t *testing.T) {
+	server := httptest.NewServer(&scripted{steps: []map[string]any{
+		{"state": "accepted", "delay": delayJSON("gas_cap", "gas costs 94 gwei, over the cap of 60")},
+	}})
+	defer server.Close()
+	var out bytes.Buffer
+	args := []string{"hansard", "status", proofs.Hash{1}.String(), "--server", server.URL}
+	if code := run(t.Context(), args, strings.NewReader(""), &out, io.Discard); code != 0 {
+		t.Fatalf("exit %d", code)
+	}
+	const want = "\n  delayed    gas costs 94 gwei, over the cap of 60; next attempt 10:00:12Z (since 2026-11-21T10:00:00Z)\n"
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("got %s", &out)
+	}
+	out.Reset()
+	if code := run(t.Context(), append(args, "--json"), strings.NewReader(""), &out, io.Discard); code != 0 {
+		t.Fatalf("exit %d", code)
+	}
+	l := decode[statusLine](t, out.String())
+	if d := (delayLine{Code: "gas_cap", Detail: "gas costs 94 gwei, over the cap of 60", Since: 1_795_255_200_000, NextAttempt: 1_795_255_212_000}); l.Delay == nil || *l.Delay != d {
+		t.Errorf("got %s", &out)
+	}
+}
