@@ -50,8 +50,8 @@ func TestWaitChange(t *testing.T) {
 		last = st
 	}
 	since, next := time.UnixMilli(clock), time.UnixMilli(clock+12_000)
-	cap := &api.Delay{Code: "gas_cap", Detail: "gas costs 94 gwei", Since: since, Next: next}
-	step(func() { s.delay.Store(cap) }, client.Status{Delay: &client.Delay{Code: "gas_cap", Detail: "gas costs 94 gwei", Since: since, Next: next}})
+	spike := &api.Delay{Code: "gas_cap", Detail: "gas costs 94 gwei", Since: since, Next: next}
+	step(func() { s.delay.Store(spike) }, client.Status{Delay: &client.Delay{Code: "gas_cap", Detail: "gas costs 94 gwei", Since: since, Next: next}})
 	funds := &client.Delay{Code: "funds", Since: since}
 	step(func() { s.delay.Store(&api.Delay{Code: "funds", Since: since}) }, client.Status{Delay: funds})
 	info, err := s.Info(ctx)
@@ -70,7 +70,7 @@ func TestWaitChange(t *testing.T) {
 	step(func() { s.delay.Store(nil) }, client.Status{State: proofs.StateBatched})
 	anchor := &proofs.Anchor{Block: proofs.BlockRef{Number: 7, Hash: proofs.Hash{0xbb}}}
 	step(func() {
-		if err := s.db.SetAnchor(ctx, 0, proofs.StateFinalized, 1_795_254_700, proofs.Hash{0x77}, anchor); err != nil {
+		if err := s.db.SetAnchor(ctx, 0, proofs.Standing{State: proofs.StateFinalized, Time: 1_795_254_700, Tx: proofs.Hash{0x77}, Anchor: anchor}); err != nil {
 			t.Error(err)
 		}
 	}, client.Status{State: proofs.StateFinalized})

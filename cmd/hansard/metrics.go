@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/nodes"
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+// logReader is what metrics read of the log at each scrape.
+type logReader interface {
+	Tail(context.Context) (proofs.Tail, error)
+	Unfinal(ctx context.Context, limit int) ([]proofs.Sealed, error)
+	Unpinned(ctx context.Context, limit int) ([]proofs.Sealed, error)
+	Batches(ctx context.Context, from uint64, limit int) ([]proofs.Sealed, error)
+}
+
+// metrics is where the numbers of GET /metrics are read. docs/operations.md lists them.
+type metrics struct {
+	Log     logReader
+	Promise time.Duration // from acceptance to the promised deadline
+	Counts  func() anchor.Counts
+	Delay   func() *anchor.Delay
+	Money   func() *anchor.Money // nil: not known yet
+	Health  func() []nodes.Health
+	Now     func() time.Time // nil: time.Now
+}
+
+// newMetrics serves the metrics in Prometheus' text format, with those of the Go runtime and the process.
+func newMetrics(m metrics, logger *slog.Logger) http.Handler {
+	if m.Now == nil {
+		m.Now = time.Now
+	}
+	r := prometheus.NewRegistry()
+	r.MustRegister(&m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError,
+		MaxRequestsInFlight: 2, // a scrape reads the store
+	})
+}
+
+func newDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("hansard_"+name, help, labels, nil)
+}
+
+var (
+	descBuild    = newDesc("build_info", "Version of the program; always 1.", "version")
+	descMessages = newDesc("messages_accepted_total", "Messages that the log holds.")
+	descPool     = newDesc("pool_messages", "Messages that are in no batch yet.")
+	descBatches  = newDesc("batches", "Batches by how far they have come.", "state")
+	descOldest   = newDesc("oldest_unanchored_message_age_seconds", "Age of the oldest message that is in no block of the chain; 0 if there is none.")
+	descPromise  = newDesc("promise_seconds", "From the acceptance of a message to the deadline that is promised.")
+
+	descSent      = newDesc("anchor_sent_total", "Transactions signed and sent since the start, replacements included.")
+	descReplaced  = newDesc("anchor_replaced_total", "Transactions that took the place of one that pays less.")
+	descIncluded  = newDesc("anchor_included_total", "Batches found in a canonical block.")
+	descAdopted   = newDesc("anchor_adopted_total", "Batches anchored by a transaction that this process did not send.")
+	descReorgs    = newDesc("anchor_reorgs_total", "Batches whose block left the chain.")
+	descFinalized = newDesc("anchor_finalized_total", "Batches found in a final block.")
+	descDelayed   = newDesc("delayed", "1 for the reason why nothing is anchored for now, 0 for the others.", "code")
+
+	descUp       = newDesc("node_up", "1 if the last answer of the node was one.", "node")
+	descHead     = newDesc("node_head_block", "Newest block of the node when it was last asked.", "node")
+	descLag      = newDesc("node_lag_blocks", "Blocks that the node is behind the newest one agreed on.", "node")
+	descIgnored  = newDesc("node_ignored", "1 if the node is not listened to, as one on another chain.", "node")
+	descErrors   = newDesc("node_errors_total", "Questions that the node did not answer.", "node")
+	descOutvoted = newDesc("node_outvoted_total", "Answers of the node that enough others contradicted.", "node")
+
+	descBalance = newDesc("balance_wei", "What the anchoring account holds.", "account")
+	descRunway  = newDesc("runway_seconds", "How long the balance lasts at the spending of the last week; absent while nothing was spent.")
+	descSpent   = newDesc("spent_wei", "What the last 24 hours or 30 days cost, and at most will for what is signed.", "window")
+	descCap     = newDesc("spend_cap_wei", "Configured limit of what one transaction, 24 hours or 30 days may cost.", "window")
+)
+
+// delayCodes are those of package anchor. Any other counts as "other".
+var delayCodes = []string{
+	anchor.GasCap, anchor.TxCap, anchor.DayCap, anchor.MonthCap, anchor.Funds, anchor.Reverted, anchor.NodesOff, anchor.SignOff, anchor.StoreOff, "other",
+}
+
+// Describe sends none: which metrics there are depends on the configuration.
+func (m *metrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads and sends every metric.
+func (m *metrics) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge(descBuild, 1, strings.ToValidUTF8(version(), "?"))
+	if err := m.collectLog(gauge, count); err != nil {
+		out <- prometheus.NewInvalidMetric(descMessages, err)
+	}
+	m.collectAnchor(gauge, count)
+	m.collectNodes(gauge, count)
+	m.collectMoney(gauge)
+}
+
+// scrapeTime bounds what one scrape reads of the store.
+const scrapeTime = 10 * time.Second
+
+func (m *metrics) collectLog(gauge func(*prometheus.Desc, float64, ...string), count func(*prometheus.Desc, uint64, ...string)) error {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	defer cancel()
+	tail, err := m.Log.Tail(ctx)
+	if err != nil {
+		return err
+	}
+	first, err := m.firstUnfinal(ctx, tail)
+	if err != nil {
+		return err
+	}
+	states := map[proofs.State]uint64{proofs.StateFinalized: first}
+	now := uint64(m.Now().UnixMilli())
+	oldest := now
+	if tail.Next > tail.Sealed {
+		oldest = min(oldest, tail.OpenedAt)
+	}
+	const step = 256
+	for from := first; ; from += step {
+		batches, err := m.Log.Batches(ctx, from, step)
+		if err != nil {
+			return err
+		}
+		for i := range batches {
+			states[batches[i].State]++
+			if batches[i].State < proofs.StateIncluded {
+				oldest = min(oldest, batches[i].OpenedAt)
+			}
+		}
+		if len(batches) < step {
+			break
+		}
+	}
+	count(descMessages, tail.Next)
+	gauge(descPool, float64(tail.Next-tail.Sealed))
+	for s := proofs.StateBatched; s <= proofs.StateFinalized; s++ {
+		gauge(descBatches, float64(states[s]), s.String())
+	}
+	gauge(descOldest, float64(now-oldest)/1000)
+	gauge(descPromise, m.Promise.Seconds())
+	return nil
+}
+
+// firstUnfinal returns the number of the first batch that is not finalized, or of the next one.
+func (m *metrics) firstUnfinal(ctx context.Context, tail proofs.Tail) (uint64, error) {
+	first := tail.Batches
+	for _, list := range []func(context.Context, int) ([]proofs.Sealed, error){m.Log.Unfinal, m.Log.Unpinned} {
+		found, err := list(ctx, 1)
+		if err != nil {
+			return 0, err
+		}
+		if len(found) > 0 {
+			first = min(first, found[0].Number)
+		}
+	}
+	return first, nil
+}
+
+func (m *metrics) collectAnchor(gauge func(*prometheus.Desc, float64, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+	c := m.Counts()
+	count(descSent, c.Sent)
+	count(descReplaced, c.Replaced)
+	count(descIncluded, c.Included)
+	count(descAdopted, c.Adopted)
+	count(descReorgs, c.Reorgs)
+	count(descFinalized, c.Finalized)
+	code := ""
+	if d := m.Delay(); d != nil {
+		if code = d.Code; !slices.Contains(delayCodes, code) {
+			code = "other"
+		}
+	}
+	for _, known := range delayCodes {
+		gauge(descDelayed, number(known == code), known)
+	}
+}
+
+func (m *metrics) collectNodes(gauge func(*prometheus.Desc, float64, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+	for _, h := range m.Health() {
+		name := strings.ToValidUTF8(h.Name, "?")
+		gauge(descUp, number(h.Up), name)
+		gauge(descHead, float64(h.Head), name)
+		gauge(descLag, float64(h.Lag), name)
+		gauge(descIgnored, number(h.Wrong != ""), name)
+		count(descErrors, h.Errors, name)
+		count(descOutvoted, h.Outvoted, name)
+	}
+}
+
+func (m *metrics) collectMoney(gauge func(*prometheus.Desc, float64, ...string)) {
+	money := m.Money()
+	if money == nil {
+		return
+	}
+	wei := func(d *prometheus.Desc, amount *big.Int, label string) {
+		if amount != nil {
+			f, _ := new(big.Float).SetInt(amount).Float64()
+			gauge(d, f, label)
+		}
+	}
+	wei(descBalance, money.Balance, money.Account.String())
+	if money.PerDay != nil {
+		gauge(descRunway, money.Runway.Seconds())
+	}
+	wei(descSpent, money.Day, "day")
+	wei(descSpent, money.Month, "month")
+	wei(descCap, money.Caps.Tx, "transaction")
+	wei(descCap, money.Caps.Day, "day")
+	wei(descCap, money.Caps.Month, "month")
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
