@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,29 +31,43 @@ type serviceTest struct {
 	dir   string
 	url   string
 	trust string
+	stop  func() // ends the service
 }
 
 // startService runs hansard serve --dev until the test ends.
 func startService(t *testing.T) *serviceTest {
 	dir := t.TempDir()
 	s := &serviceTest{t: t, dir: dir, trust: filepath.Join(dir, "data", "trust.json")}
-	ctx, stop := context.WithCancel(t.Context())
+	_, s.stop = s.serve()
+	if err := os.WriteFile(s.path("password"), []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.want(0, "", "keys", "new", "alice", "--light", "--keystore", s.path("keys"), "--password-file", s.path("password"))
+	return s
+}
+
+// serve runs the service until the test ends or stop is called. logs has the first lines that it logs.
+func (s *serviceTest) serve(more ...string) (logs <-chan string, stop func()) {
+	t := s.t
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
 	done := make(chan int, 1)
 	go func() {
-		args := []string{"hansard", "serve", "--dev", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0", "--max-age", "200ms"}
+		args := append([]string{"hansard", "serve", "--dev", "--data", s.path("data"), "--listen", "127.0.0.1:0", "--max-age", "200ms"}, more...)
 		code := run(ctx, args, strings.NewReader(""), io.Discard, w)
 		w.Close()
 		done <- code
 	}()
-	t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		if code := <-done; code != 0 {
 			t.Errorf("serve ended with %d", code)
 		}
 	})
+	t.Cleanup(stop)
 	lines := bufio.NewScanner(r)
-	for s.url == "" && lines.Scan() {
+	for s.url = ""; s.url == "" && lines.Scan(); {
 		if fields := strings.Fields(lines.Text()); len(fields) == 2 && fields[0] == "api" {
 			s.url = strings.TrimSuffix(fields[1], "/v1/info")
 		}
@@ -60,12 +75,17 @@ func startService(t *testing.T) *serviceTest {
 	if s.url == "" {
 		t.Fatal("the service did not say where it listens")
 	}
-	go io.Copy(io.Discard, r) //nolint:errcheck // ends with the pipe
-	if err := os.WriteFile(s.path("password"), []byte("correct horse\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.want(0, "", "keys", "new", "alice", "--light", "--keystore", s.path("keys"), "--password-file", s.path("password"))
-	return s
+	logged := make(chan string, 1000)
+	go func() {
+		for lines.Scan() {
+			select {
+			case logged <- lines.Text():
+			default:
+			}
+		}
+		close(logged)
+	}()
+	return logged, stop
 }
 
 func (s *serviceTest) path(name string) string { return filepath.Join(s.dir, name) }

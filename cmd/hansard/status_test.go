@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/client"
 	"github.com/hansard-dao/hansard/proofs"
 )
@@ -138,5 +139,94 @@ func TestStatusDelay(t *testing.T) {
 	l := decode[statusLine](t, out.String())
 	if d := (delayLine{Code: "gas_cap", Detail: "gas costs 94 gwei, over the cap of 60", Since: 1_795_255_200_000, NextAttempt: 1_795_255_212_000}); l.Delay == nil || *l.Delay != d {
 		t.Errorf("got %s", &out)
+	}
+}
+
+// TestFeeSpike runs a service while gas costs more than its cap: messages are taken, are told why they wait,
+// and are one batch once it goes on.
+func TestFeeSpike(t *testing.T) {
+	s := startService(t) // it deploys the contract while gas is cheap
+	s.stop()
+	logs, stop := s.serve("--max-fee-gwei", "0.000000001")
+	var words strings.Builder
+	var ids []string
+	for i := range 3 {
+		out, errs := s.send(0, s.url, fmt.Sprint("message ", i), "-q", "-o", s.path(fmt.Sprint(i)))
+		ids = append(ids, strings.TrimSpace(out))
+		words.WriteString(errs)
+	}
+	held := false
+	for !held {
+		line, ok := <-logs
+		if !ok {
+			t.Fatal("the service ended")
+		}
+		held = strings.Contains(line, "pool held")
+	}
+	out, _ := s.want(0, "", "status", ids[0], "--server", s.url)
+	words.WriteString(out)
+	if !strings.Contains(out, "  accepted  (") || !strings.Contains(out, "\n  delayed    gas costs ") || !strings.Contains(out, "; next attempt ") {
+		t.Errorf("status: %s", out)
+	}
+	out, _ = s.want(0, "", "watch", ids[0], "--server", s.url, "--until", "accepted")
+	words.WriteString(out)
+	if l := decode[statusLine](t, out); l.Delay == nil || l.Delay.Code != "gas_cap" || l.Delay.NextAttempt < l.Delay.Since {
+		t.Errorf("watch: %s", out)
+	}
+	if got := s.metric("pool_messages") + s.metric(`delayed{code="gas_cap"}`); got != "31" {
+		t.Errorf("messages in the pool, and delayed: %s", got)
+	}
+	stop()
+
+	s.serve()
+	out, _ = s.want(0, "", "watch", ids[2], "--server", s.url)
+	words.WriteString(out)
+	if strings.Contains(out, "delay") || strings.Contains(words.String(), "failed") {
+		t.Errorf("what people saw: %s", &words)
+	}
+	out, _ = s.want(0, "", "batch", "show", "0", "--server", s.url, "--json")
+	b := decode[batchLine](t, out)
+	if b.Size != 3 || b.Txs != 1 || b.Deadline == 0 || b.Spent == nil || b.Spent.Gas < 21_000 || *b.NewestTx != *b.Tx {
+		t.Errorf("the batch: %s", out)
+	}
+	if got := s.metric("oldest_unanchored_message_age_seconds") + s.metric("anchor_finalized_total") + s.metric(`batches{state="finalized"}`); got != "011" {
+		t.Errorf("age, finalized: %s", got)
+	}
+}
+
+// metric returns the value of one of our metrics.
+func (s *serviceTest) metric(name string) string {
+	s.t.Helper()
+	resp, err := http.Get(s.url + "/metrics")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if value, ok := strings.CutPrefix(line, "hansard_"+name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	s.t.Fatalf("there is no metric %s", name)
+	return ""
+}
+
+// TestPublicDelay: what an error says of the inside is for the log; amounts and prices are for anybody.
+func TestPublicDelay(t *testing.T) {
+	for code, shown := range map[string]bool{
+		anchor.GasCap: true, anchor.TxCap: true, anchor.DayCap: true, anchor.MonthCap: true, anchor.Funds: true, anchor.Reverted: true,
+		anchor.NodesOff: false, anchor.SignOff: false, anchor.StoreOff: false,
+	} {
+		d := publicDelay(&anchor.Delay{Code: code, Detail: "dial http://10.0.0.7/key: failed", Since: at, Next: at.Add(time.Second)})
+		if d.Code != code || !d.Since.Equal(at) || !d.Next.Equal(at.Add(time.Second)) || d.Detail == "" || strings.Contains(d.Detail, "10.0.0.7") != shown {
+			t.Errorf("%s: %+v", code, d)
+		}
+	}
+	if d := publicDelay(nil); d != nil {
+		t.Errorf("no delay: %+v", d)
 	}
 }
