@@ -48,10 +48,14 @@ func TestSplit(t *testing.T) {
 	b.pool = b.newPool()
 	for i := range 10 {
 		m := proofs.Message{Body: strings.Repeat("x", i)}
-		b.pool.add(&proofs.Accepted{Record: proofs.Record{Message: &m, Entry: proofs.Entry{Index: uint64(i), Room: proofs.Hash{byte(i / 4)}}}})
+		b.pool.add(&proofs.Accepted{Deadline: uint64(20 - i), Record: proofs.Record{Message: &m, Entry: proofs.Entry{Index: uint64(i), Room: proofs.Hash{byte(i / 4)}}}})
 	}
 	for n, rooms := range []int{3, 2, 1} {
+		cut := b.pool
 		b.pool = b.split(3)
+		if last := uint64(20 - (3*n + 2)); cut.earliest != last || b.pool.earliest != 11 {
+			t.Errorf("split %d: due at %d and %d, want %d and 11", n, cut.earliest, b.pool.earliest, last)
+		}
 		p, entries, bytes := b.pool, 10-3*(n+1), int64(0)
 		for i := 10 - entries; i < 10; i++ {
 			bytes += 1024 + int64(i)

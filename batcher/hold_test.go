@@ -80,14 +80,16 @@ func TestHoldUrgent(t *testing.T) {
 	tests := []struct {
 		name   string
 		urgent time.Duration
-		set    time.Duration // of the clock, a minute after the first message
+		second time.Duration // how far the clock is set for the second message, a minute later
+		set    time.Duration // and from then on
 		sealed time.Duration // after the first message
 	}{
-		{"as configured", 10 * time.Minute, 0, 50 * time.Minute},
-		{"a quarter of the promise", 0, 0, 45 * time.Minute},
-		{"the clock is set forward", 10 * time.Minute, 20 * time.Minute, 30 * time.Minute},
-		{"the clock is set back", 10 * time.Minute, -20 * time.Minute, 50 * time.Minute},
-		{"it is urgent at once", time.Hour, 0, 5 * time.Minute},
+		{"as configured", 10 * time.Minute, 0, 0, 50 * time.Minute},
+		{"a quarter of the promise", 0, 0, 0, 45 * time.Minute},
+		{"the clock is set forward", 10 * time.Minute, 0, 20 * time.Minute, 30 * time.Minute},
+		{"the clock is set back", 10 * time.Minute, 0, -20 * time.Minute, 50 * time.Minute},
+		{"a later promise is due first", 10 * time.Minute, -20 * time.Minute, 0, 31 * time.Minute},
+		{"it is urgent at once", time.Hour, 0, 0, 5 * time.Minute},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -95,11 +97,12 @@ func TestHoldUrgent(t *testing.T) {
 				var set atomic.Int64
 				began := time.Now()
 				r := start(t, newMemory(t), batcher.Config{
-					MaxAge: 5 * time.Minute, Promise: time.Hour, Urgent: tt.urgent, Hold: func() bool { return true },
+					MaxAge: 5 * time.Minute, Ahead: time.Hour, Promise: time.Hour, Urgent: tt.urgent, Hold: func() bool { return true },
 					Now: func() time.Time { return time.Now().Add(time.Duration(set.Load())) },
 				})
 				r.take(many(0, 1)...)
 				time.Sleep(time.Minute)
+				set.Store(int64(tt.second))
 				r.take(many(1, 1)...)
 				set.Store(int64(tt.set))
 				time.Sleep(tt.sealed - time.Since(began) - time.Second)
