@@ -75,7 +75,7 @@ func logFlags() []cli.Flag {
 	return append(accountFlags(),
 		&cli.StringFlag{Name: "log-name", Value: "main", Usage: "`NAME` of the log; its salt is the name's hash"},
 		&cli.StringFlag{Name: "owner", Aliases: []string{"log-owner"}, Usage: "`ADDRESS` of the log's owner (default: the account)"},
-		keystoreFlag(),
+		keystoreFlag(), passwordFlag(),
 	)
 }
 
@@ -90,7 +90,6 @@ const defaultMaxCost = "0.05"
 // spendFlags are those of every command that sends transactions by itself.
 func spendFlags() []cli.Flag {
 	return []cli.Flag{
-		passwordFlag(),
 		&cli.BoolFlag{Name: "dry-run", Usage: "say what would be sent and what it costs, and send nothing"},
 		&cli.StringFlag{Name: "max-cost", Value: defaultMaxCost, Usage: "sign nothing if all may cost more in the worst case: `ETH`, or an amount with its unit"},
 		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before spending"},
