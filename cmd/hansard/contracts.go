@@ -107,11 +107,24 @@ type site struct {
 
 // openSite asks the nodes that the flags name for their chain.
 func openSite(c *cli.Context) (*site, error) {
+	s, _, err := dialSite(c)
+	if err != nil {
+		return nil, err
+	}
+	if s.log.ChainID, err = s.nodes.ChainID(c.Context); err != nil {
+		s.nodes.Close()
+		return nil, chainError(err)
+	}
+	return s, nil
+}
+
+// dialSite reads which chain the flags and the chain file name, and connects to its nodes, whose URLs it returns.
+func dialSite(c *cli.Context) (*site, []string, error) {
 	s := &site{}
 	if path := c.String("chain"); path != "" {
 		var err error
 		if s.file, err = loadChain(path); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	urls := s.file.RPC
@@ -119,7 +132,7 @@ func openSite(c *cli.Context) (*site, error) {
 		urls = c.StringSlice("rpc")
 	}
 	if len(urls) == 0 {
-		return nil, usage("no node to ask: give --rpc URL or --chain FILE")
+		return nil, nil, usage("no node to ask: give --rpc URL or --chain FILE")
 	}
 	cfg := nodes.Config{Need: s.file.Quorum, ChainID: s.file.ChainID}
 	if c.IsSet("quorum") || len(urls) < cfg.Need {
@@ -130,7 +143,7 @@ func openSite(c *cli.Context) (*site, error) {
 	}
 	op := s.file.OPStack
 	if kind := c.String("data-fee"); kind != "none" && kind != "op-stack" {
-		return nil, usage("--data-fee: want none or op-stack, got %q", kind)
+		return nil, nil, usage("--data-fee: want none or op-stack, got %q", kind)
 	} else if c.IsSet("data-fee") {
 		op = kind == "op-stack"
 	}
@@ -139,16 +152,12 @@ func openSite(c *cli.Context) (*site, error) {
 	}
 	var err error
 	if s.nodes, err = nodes.Dial(c.Context, urls, cfg); err != nil {
-		return nil, usage("--rpc: %w", err)
-	}
-	if s.log.ChainID, err = s.nodes.ChainID(c.Context); err != nil {
-		s.nodes.Close()
-		return nil, chainError(err)
+		return nil, nil, usage("--rpc: %w", err)
 	}
 	if s.log.AnchorLog = s.file.Contract; s.log.AnchorLog.IsZero() {
 		s.log.AnchorLog = anchor.ContractAddress()
 	}
-	return s, nil
+	return s, urls, nil
 }
 
 // chainError gives an error of a chain its exit code.
@@ -182,13 +191,18 @@ func (s *site) payer(c *cli.Context) (proofs.Address, error) {
 	if err != nil {
 		return proofs.Address{}, err
 	}
+	return s.addressOf(c, uri)
+}
+
+// addressOf returns the address of a signer URI without a password.
+func (s *site) addressOf(c *cli.Context, uri string) (proofs.Address, error) {
 	store, err := keystoreOf(c)
 	if err != nil {
 		return proofs.Address{}, err
 	}
 	name, isKey := keyFile(uri)
 	if !isKey {
-		opened, err := s.open(c)
+		opened, err := s.open(c, uri)
 		if err != nil {
 			return proofs.Address{}, err
 		}
@@ -213,12 +227,8 @@ func keyFile(uri string) (string, bool) {
 	return name, is || !strings.Contains(uri, ":")
 }
 
-// open opens the account for signing.
-func (s *site) open(c *cli.Context) (signer.Signer, error) {
-	uri, err := s.account(c)
-	if err != nil {
-		return nil, err
-	}
+// open opens a signer URI for signing.
+func (s *site) open(c *cli.Context, uri string) (signer.Signer, error) {
 	store, err := keystoreOf(c)
 	if err != nil {
 		return nil, err

@@ -121,7 +121,11 @@ func (s *spending) act(plan []anchor.Planned, line *contractsLine, worst, most *
 	if err := confirm(c, fmt.Sprintf("Send %d transaction(s) for at most %s ether?", len(plan), cost.RoundEther(worst))); err != nil {
 		return err
 	}
-	key, err := s.site.open(c)
+	uri, err := s.site.account(c)
+	if err != nil {
+		return err
+	}
+	key, err := s.site.open(c, uri)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hansard-dao/hansard/client"
 	"github.com/hansard-dao/hansard/cost"
+	"github.com/hansard-dao/hansard/proofs"
 )
 
 // maxBatches is far more than an answer with serviceLimit batches, in bytes.
@@ -21,11 +22,34 @@ const maxBatches = 4 << 20
 // pricedBatch is what GET /v1/batches says of a batch that matters here.
 type pricedBatch struct {
 	Number uint64 `json:"number,string"`
+	State  string `json:"state"`
 	Size   uint64 `json:"size,string"`
+	Time   uint64 `json:"time,string"` // of the block, in seconds; 0 below included
 	Spent  *struct {
 		Gas uint64 `json:"gas,string"`
 		Wei string `json:"wei"`
 	} `json:"spent"`
+}
+
+// wei returns what the batch cost, and nil if that is not known: nothing is mined yet, or nothing was written down.
+func (b *pricedBatch) wei() (*big.Int, error) {
+	if b.Spent == nil {
+		return nil, nil
+	}
+	wei, ok := new(big.Int).SetString(b.Spent.Wei, 10)
+	if !ok || wei.Sign() < 0 {
+		return nil, fmt.Errorf("list batches: batch %d cost %.40q wei", b.Number, b.Spent.Wei)
+	}
+	if wei.Sign() == 0 && b.Spent.Gas == 0 {
+		return nil, nil
+	}
+	return wei, nil
+}
+
+// included reports whether the batch stands in a block.
+func (b *pricedBatch) included() bool {
+	state, err := proofs.ParseState(b.State)
+	return err == nil && state >= proofs.StateIncluded
 }
 
 // askSpent adds up what the service paid for its batches.
@@ -37,16 +61,13 @@ func askSpent(c *cli.Context) (*cost.Spent, error) {
 			return nil, err
 		}
 		for _, b := range batches {
-			if b.Spent == nil {
+			wei, err := b.wei()
+			if err != nil {
+				return nil, err
+			}
+			if wei == nil {
 				spent.Add(b.Size, 0, nil)
 				continue
-			}
-			wei, ok := new(big.Int).SetString(b.Spent.Wei, 10)
-			if !ok || wei.Sign() < 0 {
-				return nil, fmt.Errorf("list batches: batch %d cost %.40q wei", b.Number, b.Spent.Wei)
-			}
-			if wei.Sign() == 0 && b.Spent.Gas == 0 {
-				wei = nil // nothing is mined yet
 			}
 			spent.Add(b.Size, b.Spent.Gas, wei)
 		}
