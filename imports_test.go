@@ -76,6 +76,10 @@ var rules = []rule{
 		pkg: "signer", ours: []string{"proofs", "identity"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
 		reason: "keys sign for whatever chain and contract; files and variables are wired by cmd",
 	},
+	{
+		pkg: "cost", never: []string{ethereum, badger, ipfs, merkletree, cli}, direct: []string{"context", "os", "net", "net/http"},
+		reason: "what anchoring costs is arithmetic: fees and prices are given",
+	},
 	{pkg: "anchor/devchain", never: []string{badger, ipfs, merkletree}, reason: "a chain knows nothing of what is anchored on it"},
 	{
 		pkg: "api", ours: []string{"proofs", "batcher", "receipts"}, never: []string{ethereum, badger, ipfs, cli}, direct: []string{"os"},

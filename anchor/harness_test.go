@@ -168,14 +168,20 @@ func (h *harness) RoundTrip(req *http.Request) (*http.Response, error) {
 func (h *harness) httpClient() *http.Client { return &http.Client{Transport: h} }
 
 func (h *harness) wallet(key testKey) *Wallet {
-	return &Wallet{Client: h.client, ChainID: devchain.DefaultChainID, Signer: key, Poll: 1}
+	return &Wallet{Nodes: h.nodes(), ChainID: devchain.DefaultChainID, Signer: key, Poll: 1}
 }
 
-func (h *harness) config() Config {
+func (h *harness) nodes() *nodes.Quorum {
+	h.Helper()
 	q, err := nodes.New([]nodes.Node{{Name: "node", RPC: h.client.Client()}}, nodes.Config{})
 	if err != nil {
 		h.Fatal(err)
 	}
+	return q
+}
+
+func (h *harness) config() Config {
+	q := h.nodes()
 	return Config{Nodes: q, Log: h.log, Signers: []Signer{submitter}, Store: h.store,
 		Logger: slog.New(slog.NewTextHandler(h.Output(), nil))}
 }

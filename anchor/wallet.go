@@ -5,222 +5,104 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 
-	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/ethclient"
 
-	"github.com/hansard-dao/hansard/bindings"
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
-// Wallet sends transactions of one account on one chain. Each of its methods that writes asks the node
-// for its chain id first.
+// ErrOverCap is the error of Do when a transaction may cost more than is left of what it was given. That
+// transaction was not signed.
+var ErrOverCap = errors.New("over the cap")
+
+// Wallet sends the few transactions that set a log up, of one account on one chain. Each of its methods that
+// writes asks the nodes for their chain id first.
 type Wallet struct {
-	Client  *ethclient.Client
+	Nodes   *nodes.Quorum
 	ChainID uint64
 	Signer  Signer
 	Fees    Fees
-	Poll    time.Duration // between looks for a transaction's receipt; zero: 3 s
+	DataFee proofs.Address // the OP stack's GasPriceOracle; zero: the chain charges nothing for data
+	Poll    time.Duration  // between looks for a transaction's receipt; zero: 3 s
 }
 
-// factory is the deterministic deployment proxy, at the same address on every chain that has it. It
-// takes a salt and creation code. https://github.com/Arachnid/deterministic-deployment-proxy
-var factory = common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C")
-
-// deploySalt is the salt of every deployment.
-var deploySalt common.Hash
-
-func initcode() []byte { return common.FromHex(bindings.AnchorLogMetaData.Bin) }
-
-// ContractAddress returns where Deploy puts AnchorLog on every chain. It commits to the code.
-func ContractAddress() proofs.Address {
-	return proofs.Address(crypto.CreateAddress2(factory, deploySalt, crypto.Keccak256(initcode())))
+// Price is what a transaction costs at the fees of one block, in wei and wei per unit of gas.
+type Price struct {
+	Block   proofs.Hash
+	Gas     uint64 // that the call uses
+	Limit   uint64 // that is signed
+	BaseFee *big.Int
+	Tip     *big.Int
+	FeeCap  *big.Int
+	DataFee *big.Int // at most, of a chain of the OP stack; zero elsewhere
 }
 
-// Deploy makes sure that AnchorLog is at ContractAddress, and waits until it is mined. It sends nothing
-// if the contract is there.
-func (w *Wallet) Deploy(ctx context.Context) (proofs.Address, error) {
-	address := ContractAddress()
-	if err := w.checkChain(ctx); err != nil {
-		return address, err
-	}
-	there, err := w.hasCode(ctx, common.Address(address))
-	if err != nil || there {
-		return address, err
-	}
-	if there, err = w.hasCode(ctx, factory); err != nil {
-		return address, err
-	}
-	if !there {
-		return address, fmt.Errorf("deploy AnchorLog: chain %d has no deployment proxy at %s: deploy that first", w.ChainID, factory)
-	}
-	if err := w.transact(ctx, factory, append(deploySalt.Bytes(), initcode()...)); err != nil {
-		return address, fmt.Errorf("deploy AnchorLog: %w", err)
-	}
-	if there, err = w.hasCode(ctx, common.Address(address)); err == nil && !there {
-		err = fmt.Errorf("deploy AnchorLog: no code at %s after the transaction", address)
-	}
-	return address, err
+// Likely is the cost at the block's own fees.
+func (p *Price) Likely() *big.Int { return p.cost(p.Gas, new(big.Int).Add(p.BaseFee, p.Tip)) }
+
+// Worst is the most that a transaction at this price can take from the account.
+func (p *Price) Worst() *big.Int { return p.cost(p.Limit, p.FeeCap) }
+
+func (p *Price) cost(gas uint64, fee *big.Int) *big.Int {
+	c := new(big.Int).Mul(new(big.Int).SetUint64(gas), fee)
+	return c.Add(c, p.DataFee)
 }
 
-// OpenLog makes sure that the wallet's log of that salt is open with the submitter, and waits until it is
-// mined. It sends nothing if the log is open, and returns an error if that one has another submitter.
-func (w *Wallet) OpenLog(ctx context.Context, anchorLog proofs.Address, salt proofs.Hash, submitter proofs.Address) (proofs.Hash, error) {
-	log := proofs.LogID(w.Signer.Address(), salt)
-	if err := w.checkChain(ctx); err != nil {
-		return log, err
-	}
-	to := common.Address(anchorLog)
-	out, err := w.Client.CallContract(ctx, ethereum.CallMsg{To: &to, Data: contract.PackOwnerOf(log)}, nil)
+// Price asks what the planned transaction costs now, with the wallet's account as the sender. It signs nothing.
+func (w *Wallet) Price(ctx context.Context, p Planned) (*Price, error) {
+	price, err := w.price(ctx, p, p.Gas == 0)
 	if err != nil {
-		return log, fmt.Errorf("read owner of log %s: %w", log, err)
+		return nil, fmt.Errorf("%s: %w", p.What, err)
 	}
-	found, err := contract.UnpackOwnerOf(out)
-	if err != nil {
-		return log, fmt.Errorf("read owner of log %s: no AnchorLog contract at %s: %w", log, anchorLog, err)
-	}
-	if found == (common.Address{}) {
-		if err := w.transact(ctx, to, contract.PackOpen(salt, common.Address(submitter))); err != nil {
-			return log, fmt.Errorf("open log %s: %w", log, err)
-		}
-	}
-	head, err := w.readHead(ctx, proofs.Chain{ChainID: w.ChainID, AnchorLog: anchorLog, Log: log})
-	if err == nil && head.Submitter != submitter {
-		err = fmt.Errorf("open log %s: it is open with the submitter %s, not %s", log, head.Submitter, submitter)
-	}
-	return log, err
+	return price, nil
 }
 
-// readHead returns the head of the log as the wallet's own node has it.
-func (w *Wallet) readHead(ctx context.Context, log proofs.Chain) (Head, error) {
-	q, err := nodes.New([]nodes.Node{{Name: "node", RPC: w.Client.Client()}}, nodes.Config{})
-	if err != nil {
-		return Head{}, err
-	}
-	return ReadHead(ctx, q, log)
-}
-
-func (w *Wallet) hasCode(ctx context.Context, at common.Address) (bool, error) {
-	code, err := w.Client.CodeAt(ctx, at, nil)
-	if err != nil {
-		return false, fmt.Errorf("read code at %s: %w", at, err)
-	}
-	return len(code) > 0, nil
-}
-
-func (w *Wallet) checkChain(ctx context.Context) error {
-	id, err := w.Client.ChainID(ctx)
-	if err != nil {
-		return fmt.Errorf("read chain id: %w", err)
-	}
-	if !equal(id, w.ChainID) {
-		return fmt.Errorf("%w: the node is on chain %d and the configuration says %d: correct one of them", ErrFatal, id, w.ChainID)
-	}
-	return nil
-}
-
-// transact sends a call and waits until it is mined, sending the same bytes again meanwhile.
-func (w *Wallet) transact(ctx context.Context, to common.Address, data []byte) error {
-	nonce, err := w.nonce(ctx)
-	if err != nil {
-		return err
-	}
-	tx, err := w.build(ctx, to, data, nonce)
-	if err != nil {
-		return err
-	}
-	poll := w.Poll
-	if poll == 0 {
-		poll = defaultPoll
-	}
-	for {
-		sendErr := w.send(ctx, tx)
-		used, nonceErr := w.nonce(ctx) // before the look: consumed and not found is then lost
-		txReceipt, err := w.Client.TransactionReceipt(ctx, tx.Hash())
-		switch {
-		case err == nil && txReceipt.Status == types.ReceiptStatusSuccessful:
-			return nil
-		case err == nil:
-			return fmt.Errorf("transaction %s reverted in block %d", tx.Hash(), txReceipt.BlockNumber)
-		case errors.Is(err, ethereum.NotFound) && nonceErr == nil && used > nonce:
-			return fmt.Errorf("transaction %s lost its nonce %d to another of the account: try again", tx.Hash(), nonce)
-		}
-		timer := time.NewTimer(poll)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("transaction %s was not mined yet: %w", tx.Hash(), errors.Join(ctx.Err(), sendErr))
-		case <-timer.C:
-		}
-	}
-}
-
-// nonce returns the account's lowest nonce that is not consumed. What the node has pending is not asked
-// for: its answer lags behind blocks and reorgs, and one too high leaves a gap that nothing fills. One too
-// low is found consumed later.
-func (w *Wallet) nonce(ctx context.Context) (uint64, error) {
-	n, err := w.Client.NonceAt(ctx, common.Address(w.Signer.Address()), nil)
-	if err != nil {
-		return 0, fmt.Errorf("read nonce: %w", err)
-	}
-	return n, nil
-}
-
-// build makes and signs a transaction. It sends nothing.
-func (w *Wallet) build(ctx context.Context, to common.Address, data []byte, nonce uint64) (*types.Transaction, error) {
+// price asks what a call costs at the newest block, with the node's estimate of its gas or the planned one.
+func (w *Wallet) price(ctx context.Context, call Planned, estimate bool) (*Price, error) {
 	if err := w.checkChain(ctx); err != nil {
 		return nil, err
 	}
-	from := common.Address(w.Signer.Address())
-	head, err := w.Client.HeaderByNumber(ctx, nil)
-	if err != nil {
-		return nil, fmt.Errorf("read block latest: %w", err)
-	}
-	tip, fee, err := w.quote(ctx, head)
+	head, err := w.Nodes.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
-	gas, err := w.Client.EstimateGas(ctx, ethereum.CallMsg{From: from, To: &to, Data: data})
-	if err != nil {
-		return nil, fmt.Errorf("estimate gas: %w", explain(err))
+	p := &Price{Block: head.Hash, Gas: call.Gas, BaseFee: head.BaseFee, DataFee: new(big.Int)}
+	if p.Tip, p.FeeCap, err = w.quote(ctx, head.BaseFee); err != nil {
+		return nil, err
 	}
-	gas += gas / 4 // the estimate is of another block than the one that mines it
-	balance, err := w.Client.BalanceAt(ctx, from, nil)
-	if err != nil {
-		return nil, fmt.Errorf("read balance: %w", err)
+	if estimate {
+		if p.Gas, err = w.Nodes.EstimateGas(ctx, w.Signer.Address(), call.To, call.Data); err != nil {
+			return nil, explain(err)
+		}
 	}
-	if cost := new(big.Int).Mul(fee, new(big.Int).SetUint64(gas)); balance.Cmp(cost) < 0 {
-		return nil, fmt.Errorf("%s holds %d wei and the transaction may cost %d: send it funds", from, balance, cost)
+	p.Limit = p.Gas + p.Gas/4 // the estimate is of another block than the one that mines it
+	if !w.DataFee.IsZero() {
+		p.DataFee, err = w.dataFee(ctx, head.Hash, len(call.Data))
 	}
-	return w.sign(ctx, &types.DynamicFeeTx{
-		ChainID: new(big.Int).SetUint64(w.ChainID), Nonce: nonce,
-		GasTipCap: tip, GasFeeCap: fee, Gas: gas, To: &to, Data: data,
-	})
+	return p, err
 }
 
 // quote returns the tip and the fee cap per gas: twice the base fee and the tip, so that six full blocks
 // in a row do not outprice it, within the caps.
-func (w *Wallet) quote(ctx context.Context, head *types.Header) (tip, fee *big.Int, err error) {
-	if head.BaseFee == nil {
+func (w *Wallet) quote(ctx context.Context, baseFee *big.Int) (tip, fee *big.Int, err error) {
+	if baseFee == nil {
 		return nil, nil, errors.New("read base fee: the latest block has none, and this chain needs EIP-1559")
 	}
-	if tip, err = w.Client.SuggestGasTipCap(ctx); err != nil {
-		return nil, nil, fmt.Errorf("read tip: %w", err)
+	if tip, err = w.Nodes.Tip(ctx); err != nil {
+		return nil, nil, err
 	}
 	if limit := new(big.Int).SetUint64(w.Fees.MaxTip); w.Fees.MaxTip > 0 && tip.Cmp(limit) > 0 {
 		tip = limit
 	}
-	least := new(big.Int).Add(head.BaseFee, tip)
-	fee = new(big.Int).Add(least, head.BaseFee)
+	least := new(big.Int).Add(baseFee, tip)
+	fee = new(big.Int).Add(least, baseFee)
 	if limit := new(big.Int).SetUint64(w.Fees.MaxFee); w.Fees.MaxFee > 0 && fee.Cmp(limit) > 0 {
 		if least.Cmp(limit) > 0 {
-			return nil, nil, fmt.Errorf("gas costs %d wei and the cap is %d: waiting", least, limit)
+			return nil, nil, fmt.Errorf("%w: gas costs %s and the cap is %s", ErrOverCap, gwei(least), gwei(limit))
 		}
 		fee = limit
 	}
@@ -236,11 +118,202 @@ func (w *Wallet) sign(ctx context.Context, data *types.DynamicFeeTx) (*types.Tra
 	return tx, checkSigned(tx, data, w.Signer.Address())
 }
 
-// send broadcasts. That the node knows the transaction already is success.
-func (w *Wallet) send(ctx context.Context, tx *types.Transaction) error {
-	err := w.Client.SendTransaction(ctx, tx)
-	if err != nil && strings.Contains(err.Error(), "already known") {
-		return nil
+func (w *Wallet) checkChain(ctx context.Context) error {
+	id, err := w.Nodes.ChainID(ctx)
+	if err != nil && !errors.Is(err, nodes.ErrOtherChain) {
+		return err
 	}
-	return err
+	if id != w.ChainID {
+		return fmt.Errorf("%w: the nodes are on chain %d and the configuration says %d: correct one of them", ErrFatal, id, w.ChainID)
+	}
+	return nil
+}
+
+// Paid is what a mined transaction cost.
+type Paid struct {
+	Tx    proofs.Hash
+	Block uint64
+	Gas   uint64
+	Wei   *big.Int // with the data fee of a chain of the OP stack
+}
+
+// Do sends the planned transactions, each when the one before it is mined, and tells done what each cost.
+// Before it signs one, its worst case and what the earlier ones cost must be within most, in wei: else
+// the error is ErrOverCap. A nil most is no cap. Doing a plan again after an error is safe: plan again first.
+func (w *Wallet) Do(ctx context.Context, plan []Planned, most *big.Int, done func(Planned, *Paid)) error {
+	spent := new(big.Int)
+	for _, p := range plan {
+		var left *big.Int
+		if most != nil {
+			left = new(big.Int).Sub(most, spent)
+		}
+		paid, err := w.transact(ctx, p, left)
+		if paid != nil {
+			done(p, paid)
+			spent.Add(spent, paid.Wei)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.What, err)
+		}
+	}
+	return nil
+}
+
+// Deploy makes sure that AnchorLog is at ContractAddress, and waits until it is mined. It sends nothing
+// if the contract is there.
+func (w *Wallet) Deploy(ctx context.Context) (proofs.Address, error) {
+	log := proofs.Chain{ChainID: w.ChainID, AnchorLog: ContractAddress()}
+	if err := w.checkChain(ctx); err != nil {
+		return log.AnchorLog, err
+	}
+	s, err := ReadSite(ctx, w.Nodes, log)
+	if err != nil {
+		return log.AnchorLog, err
+	}
+	plan, err := s.PlanDeploy()
+	if err != nil {
+		return log.AnchorLog, err
+	}
+	if err := w.Do(ctx, plan, nil, func(Planned, *Paid) {}); err != nil {
+		return log.AnchorLog, err
+	}
+	if s, err = ReadSite(ctx, w.Nodes, log); err == nil && !s.Ours {
+		err = fmt.Errorf("deploy AnchorLog: no code at %s after the transaction", log.AnchorLog)
+	}
+	return log.AnchorLog, err
+}
+
+// OpenLog makes sure that the wallet's log of that salt is open with the submitter, and waits until it is
+// mined. It sends nothing if the log is open, and returns an error if that one has another submitter.
+func (w *Wallet) OpenLog(ctx context.Context, anchorLog proofs.Address, salt proofs.Hash, submitter proofs.Address) (proofs.Hash, error) {
+	log := proofs.Chain{ChainID: w.ChainID, AnchorLog: anchorLog, Log: proofs.LogID(w.Signer.Address(), salt)}
+	if err := w.checkChain(ctx); err != nil {
+		return log.Log, err
+	}
+	s, err := ReadSite(ctx, w.Nodes, log)
+	if err != nil {
+		return log.Log, err
+	}
+	if !s.Ours {
+		return log.Log, fmt.Errorf("open log %s: no AnchorLog contract of this version at %s", log.Log, anchorLog)
+	}
+	plan, err := s.PlanOpen(salt, submitter)
+	if err != nil {
+		return log.Log, err
+	}
+	return log.Log, w.Do(ctx, plan, nil, func(Planned, *Paid) {})
+}
+
+// transact sends a transaction and waits until it is mined, sending the same bytes again meanwhile. A
+// reverted one cost money, too: then it returns what, and an error.
+func (w *Wallet) transact(ctx context.Context, p Planned, most *big.Int) (*Paid, error) {
+	price, err := w.price(ctx, p, true)
+	if err != nil {
+		return nil, err
+	}
+	worst := price.Worst()
+	if most != nil && worst.Cmp(most) > 0 {
+		return nil, fmt.Errorf("%w: it may cost %s and %s are left", ErrOverCap, ether(worst), ether(most))
+	}
+	from := w.Signer.Address()
+	balance, err := w.Nodes.Balance(ctx, price.Block, from)
+	if err != nil {
+		return nil, err
+	}
+	if balance.Cmp(worst) < 0 {
+		return nil, fmt.Errorf("%s holds %s and the transaction may cost %s: send it funds", from, ether(balance), ether(worst))
+	}
+	nonce, err := w.Nodes.Nonce(ctx, price.Block, from)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := w.sign(ctx, &types.DynamicFeeTx{
+		ChainID: new(big.Int).SetUint64(w.ChainID), Nonce: nonce, GasTipCap: price.Tip, GasFeeCap: price.FeeCap,
+		Gas: price.Limit, To: (*common.Address)(&p.To), Data: p.Data,
+	})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("encode transaction: %w", err)
+	}
+	r, err := w.mined(ctx, proofs.Hash(tx.Hash()), nonce, raw)
+	if err != nil {
+		return nil, err
+	}
+	return w.paid(r)
+}
+
+// mined waits for the transaction's receipt.
+func (w *Wallet) mined(ctx context.Context, tx proofs.Hash, nonce uint64, raw []byte) (*nodes.TxReceipt, error) {
+	poll := w.Poll
+	if poll == 0 {
+		poll = defaultPoll
+	}
+	for {
+		sendErr := w.Nodes.Send(ctx, raw)
+		used, nonceErr := w.nonce(ctx) // before the look: consumed and not found is then lost
+		r, err := w.Nodes.TxReceipt(ctx, tx)
+		switch {
+		case err == nil:
+			return r, nil
+		case errors.Is(err, nodes.ErrNotFound) && nonceErr == nil && used > nonce:
+			return nil, fmt.Errorf("transaction %s lost its nonce %d to another of the account: try again", tx, nonce)
+		}
+		timer := time.NewTimer(poll)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("transaction %s was not mined yet: %w", tx, errors.Join(ctx.Err(), sendErr))
+		case <-timer.C:
+		}
+	}
+}
+
+// nonce returns the account's lowest nonce that is not consumed. What the nodes have pending is not asked
+// for: that lags behind blocks and reorgs, and one too high leaves a gap that nothing fills.
+func (w *Wallet) nonce(ctx context.Context) (uint64, error) {
+	head, err := w.Nodes.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return w.Nodes.Nonce(ctx, head.Hash, w.Signer.Address())
+}
+
+// paid returns what a mined transaction cost, and an error, too, if it reverted.
+func (w *Wallet) paid(r *nodes.TxReceipt) (*Paid, error) {
+	switch {
+	case r.Price == nil:
+		return nil, fmt.Errorf("read receipt of transaction %s: its price is missing", r.Tx)
+	case !w.DataFee.IsZero() && r.L1Fee == nil:
+		return nil, fmt.Errorf("read receipt of transaction %s: its data fee is missing; is this a chain of the OP stack?", r.Tx)
+	}
+	p := &Paid{Tx: r.Tx, Block: r.BlockNumber, Gas: r.GasUsed}
+	p.Wei = new(big.Int).Mul(r.Price, new(big.Int).SetUint64(r.GasUsed))
+	if r.L1Fee != nil {
+		p.Wei.Add(p.Wei, r.L1Fee)
+	}
+	if r.Status != 1 {
+		return p, fmt.Errorf("transaction %s reverted in block %d", r.Tx, r.BlockNumber)
+	}
+	return p, nil
+}
+
+// txOverhead is more than the bytes of a transaction beside its calldata and its signature.
+const txOverhead = 100
+
+// dataFee returns the most that a chain of the OP stack charges for publishing a transaction with so much
+// calldata: getL1FeeUpperBound of the GasPriceOracle predeploy, since Fjord. Isthmus' operator fee is not in it.
+func (w *Wallet) dataFee(ctx context.Context, block proofs.Hash, calldata int) (*big.Int, error) {
+	data := crypto.Keccak256([]byte("getL1FeeUpperBound(uint256)"))[:4]
+	data = append(data, common.BigToHash(big.NewInt(int64(calldata+txOverhead))).Bytes()...)
+	out, err := w.Nodes.Call(ctx, block, w.DataFee, data)
+	if err == nil && len(out) != 32 {
+		err = fmt.Errorf("%s is not the oracle of a chain of the OP stack since Fjord", w.DataFee)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read data fee: %w", err)
+	}
+	return new(big.Int).SetBytes(out), nil
 }

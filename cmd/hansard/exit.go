@@ -19,6 +19,7 @@ const (
 	exitUnreachable = 20 // network, node or service down or timed out: try again
 	exitAuth        = 21 // not permitted
 	exitLimited     = 22 // try again after the time that was said
+	exitBudget      = 23 // a cap on spending would be exceeded; nothing was sent
 	exitConflict    = 24
 	exitInterrupted = 130
 )

@@ -81,7 +81,7 @@ func (n *node) openLog(ctx context.Context, cfg nodeConfig) error {
 	if first.Address() != cfg.Owner {
 		return n.findLog(ctx, cfg) // nobody else can open it
 	}
-	w := &anchor.Wallet{Client: n.client, ChainID: n.chain.ChainID, Signer: first, Fees: cfg.Anchor.Fees}
+	w := &anchor.Wallet{Nodes: n.nodes, ChainID: n.chain.ChainID, Signer: first, Fees: cfg.Anchor.Fees, DataFee: cfg.Anchor.DataFee}
 	if n.dev != nil {
 		w.Poll = devPoll
 	}
