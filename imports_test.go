@@ -69,7 +69,7 @@ var rules = []rule{
 		reason: "nodes are asked and outvoted, whatever for",
 	},
 	{
-		pkg: "anchor", ours: []string{"proofs", "bindings", "nodes"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		pkg: "anchor", ours: []string{"proofs", "bindings", "nodes", "cost"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
 		reason: "batches come from any store; keys and the node are wired by cmd",
 	},
 	{

@@ -391,7 +391,7 @@ func TestFees(t *testing.T) {
 	h.store.add()
 	cfg := h.config()
 	cfg.Fees = Fees{MaxFee: 1, MaxTip: 1}
-	h.wantDelay(h.configured(cfg), GasCap, "the cap is 1e-09 gwei")
+	h.wantDelay(h.configured(cfg), GasCap, "the cap is 0.000000001 gwei")
 	h.wantStates(0)
 
 	base := h.head().BaseFee.Uint64()

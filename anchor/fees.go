@@ -7,9 +7,11 @@ import (
 	"math/big"
 	"time"
 
-	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	amount "github.com/hansard-dao/hansard/cost"
+	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -132,16 +134,10 @@ func larger(x, y *big.Int) *big.Int {
 }
 
 // gwei writes a price for people.
-func gwei(wei *big.Int) string {
-	f, _ := new(big.Float).Quo(new(big.Float).SetInt(wei), big.NewFloat(1e9)).Float64()
-	return fmt.Sprintf("%.4g gwei", f)
-}
+func gwei(wei *big.Int) string { return amount.RoundGwei(wei) + " gwei" }
 
 // ether writes an amount for people.
-func ether(wei *big.Int) string {
-	f, _ := new(big.Float).Quo(new(big.Float).SetInt(wei), big.NewFloat(1e18)).Float64()
-	return fmt.Sprintf("%.4g ether", f)
-}
+func ether(wei *big.Int) string { return amount.RoundEther(wei) + " ether" }
 
 // worst returns the most that the transaction can cost for gas.
 func worst(gas uint64, fee *big.Int) *big.Int {
@@ -265,11 +261,12 @@ func (a *Anchorer) runway(v *view) (perDay *big.Int, lasts time.Duration) {
 // afford holds the worst case of a transaction against the balance and the caps.
 func (a *Anchorer) afford(ctx context.Context, v *view, tx txData) error {
 	cost := worst(tx.Gas, tx.GasFeeCap)
-	data, err := a.dataFee(ctx, v, tx)
+	data, err := dataFee(ctx, a.cfg.Nodes, v.head.Hash, a.cfg.DataFee, len(tx.Data))
 	if err != nil {
 		return err
 	}
-	cost.Add(cost, data)
+	// Twice, since the price of data on L1 rises by an eighth a block at most: that is more than a minute.
+	cost.Add(cost, data.Lsh(data, 1))
 	caps := a.cfg.Caps
 	if caps.Tx != nil && cost.Cmp(caps.Tx) > 0 {
 		return &hold{TxCap, fmt.Sprintf("the transaction may cost %s and the cap is %s", ether(cost), ether(caps.Tx))}
@@ -297,29 +294,23 @@ func (a *Anchorer) afford(ctx context.Context, v *view, tx txData) error {
 	return nil
 }
 
-// l1FeeCall is the selector of getL1Fee(bytes) of the OP stack's GasPriceOracle.
-var l1FeeCall = crypto.Keccak256([]byte("getL1Fee(bytes)"))[:4]
+// txOverhead is more than the bytes of a transaction beside its calldata and its signature.
+const txOverhead = 100
 
-// dataFee returns twice what the chain would charge now for the transaction's data: the price of data on
-// L1 rises by an eighth a block at most, and seven blocks are more than a minute.
-func (a *Anchorer) dataFee(ctx context.Context, v *view, tx txData) (*big.Int, error) {
-	if a.cfg.DataFee.IsZero() {
+// dataFee returns the most that a chain of the OP stack charges now for publishing a transaction with so much
+// calldata: getL1FeeUpperBound of the GasPriceOracle predeploy, since Fjord. Isthmus' operator fee is not in it.
+func dataFee(ctx context.Context, q *nodes.Quorum, block proofs.Hash, oracle proofs.Address, calldata int) (*big.Int, error) {
+	if oracle.IsZero() {
 		return new(big.Int), nil
 	}
-	raw, err := types.NewTx(tx).MarshalBinary() // the oracle adds 68 bytes for the signature
-	if err != nil {
-		return nil, fmt.Errorf("encode transaction: %w", err)
+	call := crypto.Keccak256([]byte("getL1FeeUpperBound(uint256)"))[:4]
+	call = append(call, common.BigToHash(big.NewInt(int64(calldata+txOverhead))).Bytes()...)
+	out, err := q.Call(ctx, block, oracle, call)
+	if err == nil && len(out) != 32 {
+		err = fmt.Errorf("%s is not the oracle of a chain of the OP stack since Fjord", oracle)
 	}
-	word := func(n int) []byte { return new(big.Int).SetInt64(int64(n)).FillBytes(make([]byte, 32)) }
-	call := append(append(append(append([]byte{}, l1FeeCall...), word(32)...), word(len(raw))...), raw...)
-	call = append(call, make([]byte, (32-len(raw)%32)%32)...)
-	out, err := a.cfg.Nodes.Call(ctx, v.head.Hash, a.cfg.DataFee, call)
 	if err != nil {
 		return nil, fmt.Errorf("read data fee: %w", err)
 	}
-	if len(out) != 32 {
-		return nil, fmt.Errorf("read data fee: the oracle at %s returns %d bytes: it is not the OP stack's, or the address is wrong", a.cfg.DataFee, len(out))
-	}
-	fee := new(big.Int).SetBytes(out)
-	return fee.Lsh(fee, 1), nil
+	return new(big.Int).SetBytes(out), nil
 }

@@ -324,7 +324,7 @@ func TestDataFee(t *testing.T) {
 	h.wantDelay(h.configured(cfg), TxCap, "may cost 0.02")
 	h.wantStates(0)
 	cfg.DataFee = pauper.Address()
-	if err := h.configured(cfg).Step(t.Context()); err == nil || !strings.Contains(err.Error(), "it is not the OP stack's") {
+	if err := h.configured(cfg).Step(t.Context()); err == nil || !strings.Contains(err.Error(), "is not the oracle") {
 		t.Errorf("an oracle without code: %v", err)
 	}
 	cfg.DataFee, cfg.Caps.Tx = proofs.Address(oracle), big.NewInt(3e16)

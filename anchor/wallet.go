@@ -9,7 +9,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
@@ -81,7 +80,7 @@ func (w *Wallet) price(ctx context.Context, call Planned, estimate bool) (*Price
 	}
 	p.Limit = p.Gas + p.Gas/4 // the estimate is of another block than the one that mines it
 	if !w.DataFee.IsZero() {
-		p.DataFee, err = w.dataFee(ctx, head.Hash, len(call.Data))
+		p.DataFee, err = dataFee(ctx, w.Nodes, head.Hash, w.DataFee, len(call.Data))
 	}
 	return p, err
 }
@@ -298,22 +297,4 @@ func (w *Wallet) paid(r *nodes.TxReceipt) (*Paid, error) {
 		return p, fmt.Errorf("transaction %s reverted in block %d", r.Tx, r.BlockNumber)
 	}
 	return p, nil
-}
-
-// txOverhead is more than the bytes of a transaction beside its calldata and its signature.
-const txOverhead = 100
-
-// dataFee returns the most that a chain of the OP stack charges for publishing a transaction with so much
-// calldata: getL1FeeUpperBound of the GasPriceOracle predeploy, since Fjord. Isthmus' operator fee is not in it.
-func (w *Wallet) dataFee(ctx context.Context, block proofs.Hash, calldata int) (*big.Int, error) {
-	data := crypto.Keccak256([]byte("getL1FeeUpperBound(uint256)"))[:4]
-	data = append(data, common.BigToHash(big.NewInt(int64(calldata+txOverhead))).Bytes()...)
-	out, err := w.Nodes.Call(ctx, block, w.DataFee, data)
-	if err == nil && len(out) != 32 {
-		err = fmt.Errorf("%s is not the oracle of a chain of the OP stack since Fjord", w.DataFee)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read data fee: %w", err)
-	}
-	return new(big.Int).SetBytes(out), nil
 }

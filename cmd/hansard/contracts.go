@@ -127,10 +127,7 @@ func dialSite(c *cli.Context) (*site, []string, error) {
 			return nil, nil, err
 		}
 	}
-	urls := s.file.RPC
-	if c.IsSet("rpc") || len(urls) == 0 {
-		urls = c.StringSlice("rpc")
-	}
+	urls := rpcURLs(c, &s.file)
 	if len(urls) == 0 {
 		return nil, nil, usage("no node to ask: give --rpc URL or --chain FILE")
 	}
@@ -158,6 +155,17 @@ func dialSite(c *cli.Context) (*site, []string, error) {
 		s.log.AnchorLog = anchor.ContractAddress()
 	}
 	return s, urls, nil
+}
+
+// rpcURLs returns the nodes of the flags, or else of the chain file. $ETH_RPC_URL, which other programs use,
+// does not override a file.
+func rpcURLs(c *cli.Context, file *chainFile) []string {
+	urls := c.StringSlice("rpc")
+	fallback := os.Getenv("HANSARD_RPC") == "" && strings.Join(urls, ",") == os.Getenv("ETH_RPC_URL")
+	if len(file.RPC) > 0 && (!c.IsSet("rpc") || fallback) {
+		return file.RPC
+	}
+	return urls
 }
 
 // chainError gives an error of a chain its exit code.

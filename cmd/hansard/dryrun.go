@@ -8,11 +8,11 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/cost"
 	"github.com/hansard-dao/hansard/proofs"
 	"github.com/hansard-dao/hansard/storage"
 )
@@ -74,8 +74,7 @@ func dryRun(c *cli.Context, cfg nodeConfig) error {
 	if err := n.dial(c.Context, cfg); err != nil {
 		return err
 	}
-	n.chain.AnchorLog = anchor.ContractAddress()
-	n.chain.Log = proofs.LogID(cfg.Owner, logSalt(cfg.LogName))
+	n.name(&cfg)
 	if err := n.findLog(c.Context, cfg); err != nil {
 		return err
 	}
@@ -131,14 +130,14 @@ func printPlan(c *cli.Context, n *node, p *anchor.Plan, store string) error {
 		{"contract", l.AnchorLog.String()},
 		{"log", fmt.Sprintf("%s with %d batches of %d messages", l.Log, l.Batches, l.Messages)},
 		{"store", fmt.Sprintf("%s; %d batches wait to be anchored", store, l.Waiting)},
-		{"account", fmt.Sprintf("%s holds %s", l.Account, formatEther(l.Balance))},
-		{"spent", fmt.Sprintf("%s of %s in 24 hours, %s of %s in 30 days", formatEther(l.Day), capOf(p.Money.Caps.Day), formatEther(l.Month), capOf(p.Money.Caps.Month))},
+		{"account", fmt.Sprintf("%s holds %s", l.Account, ether(l.Balance))},
+		{"spent", fmt.Sprintf("%s of %s in 24 hours, %s of %s in 30 days", ether(l.Day), capOf(p.Money.Caps.Day), ether(l.Month), capOf(p.Money.Caps.Month))},
 	}
 	if l.PerDay != nil {
-		rows = append(rows, [2]string{"runway", fmt.Sprintf("%.1f days at %s a day", l.Runway, formatEther(l.PerDay))})
+		rows = append(rows, [2]string{"runway", fmt.Sprintf("%.1f days at %s a day", l.Runway, ether(l.PerDay))})
 	}
 	if l.Worst != nil {
-		rows = append(rows, [2]string{"next", fmt.Sprintf("%d gas at no more than %s: at worst %s, cap %s", l.Gas, formatGwei(l.Fee), formatEther(l.Worst), capOf(p.Money.Caps.Tx))})
+		rows = append(rows, [2]string{"next", fmt.Sprintf("%d gas at no more than %s: at worst %s, cap %s", l.Gas, cost.FormatGwei(l.Fee)+" gwei", ether(l.Worst), capOf(p.Money.Caps.Tx))})
 	}
 	verdict := "the next batch would be anchored"
 	if l.Hold != "" {
@@ -157,16 +156,8 @@ func capOf(limit *big.Int) string {
 	if limit == nil {
 		return "no cap"
 	}
-	return formatEther(limit)
+	return ether(limit)
 }
 
-// formatEther writes an amount of wei in full, without zeros at the end.
-func formatEther(wei *big.Int) string { return decimal(wei, 18) + " ether" }
-
-// formatGwei writes a price in full, without zeros at the end.
-func formatGwei(wei *big.Int) string { return decimal(wei, 9) + " gwei" }
-
-func decimal(n *big.Int, digits int) string {
-	s := new(big.Rat).SetFrac(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)).FloatString(digits)
-	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
-}
+// ether writes an amount in full.
+func ether(wei *big.Int) string { return cost.FormatEther(wei) + " ether" }

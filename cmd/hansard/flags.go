@@ -1,18 +1,17 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"math"
 	"math/big"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/batcher"
+	"github.com/hansard-dao/hansard/cost"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -35,6 +34,7 @@ func nodeFlags() []cli.Flag {
 // chainFlags say which chain, by which nodes, and what may be spent there.
 func chainFlags() []cli.Flag {
 	return []cli.Flag{
+		&cli.StringFlag{Name: "chain", EnvVars: []string{"HANSARD_CHAIN"}, Usage: "chain `FILE`: docs/chains has examples; flags override it"},
 		&cli.StringSliceFlag{Name: "rpc", EnvVars: []string{"HANSARD_RPC", "ETH_RPC_URL"}, Usage: "JSON-RPC `URL` of a node, repeated for several; without it the embedded development chain is used"},
 		&cli.IntFlag{Name: "quorum", Usage: "nodes that must agree; 0: more than half (`N`)"},
 		&cli.Uint64Flag{Name: "chain-id", Usage: "`ID` of the chain that the nodes must be on; 0: whichever they are on"},
@@ -54,23 +54,34 @@ func chainFlags() []cli.Flag {
 // devMaxAge seals soon enough that a developer sees it happen.
 const devMaxAge = 5 * time.Second
 
-// nodeFrom reads nodeFlags.
+// nodeFrom reads nodeFlags, over the chain file where there is one.
 func nodeFrom(c *cli.Context, logger *slog.Logger) (cfg nodeConfig, err error) {
 	for _, name := range []string{"max-age", "promise"} {
 		if c.Duration(name) <= 0 {
 			return cfg, usage("--%s: want a time over 0, got %s", name, c.Duration(name))
 		}
 	}
+	var file chainFile
+	if path := c.String("chain"); path != "" && !c.Bool("dev") {
+		if file, err = loadChain(path); err != nil {
+			return cfg, err
+		}
+	}
 	cfg = nodeConfig{
-		Dir: c.String("data"), RPC: c.StringSlice("rpc"), Quorum: c.Int("quorum"), ChainID: c.Uint64("chain-id"),
+		Dir: c.String("data"), RPC: rpcURLs(c, &file), Contract: file.Contract, Owner: file.LogOwner,
 		Promise: c.String("promise-key"), LogName: c.String("log-name"), Deploy: c.Bool("deploy"), Logger: logger,
 		Batch: batcher.Config{MaxMessages: c.Uint64("max-messages"), MaxAge: c.Duration("max-age"), Promise: c.Duration("promise")},
 	}
-	if cfg.Anchor, err = anchorFrom(c); err != nil {
+	override(c, "quorum", c.Int, &cfg.Quorum, file.Quorum)
+	override(c, "chain-id", c.Uint64, &cfg.ChainID, file.ChainID)
+	if cfg.Quorum > len(cfg.RPC) && !c.IsSet("quorum") {
+		cfg.Quorum = 0 // the file's is of the file's nodes
+	}
+	if cfg.Anchor, err = anchorFrom(c, &file); err != nil {
 		return cfg, err
 	}
 	if c.Bool("dev") || len(cfg.RPC) == 0 {
-		cfg.RPC = nil
+		cfg.RPC, cfg.Owner = nil, proofs.Address{}
 		if !c.IsSet("max-age") {
 			cfg.Batch.MaxAge = devMaxAge
 		}
@@ -79,67 +90,105 @@ func nodeFrom(c *cli.Context, logger *slog.Logger) (cfg nodeConfig, err error) {
 	if cfg.Batch.Promise <= cfg.Batch.MaxAge {
 		return cfg, usage("--promise %s is not longer than --max-age %s: it could not be kept", cfg.Batch.Promise, cfg.Batch.MaxAge)
 	}
+	return cfg, keysFrom(c, &file, &cfg)
+}
+
+// keysFrom reads who owns the log, and opens who signs.
+func keysFrom(c *cli.Context, file *chainFile, cfg *nodeConfig) (err error) {
 	if s := c.String("log-owner"); s != "" {
-		if cfg.Owner, err = proofs.ParseAddress(strings.ToLower(s)); err != nil {
-			return cfg, usage("--log-owner: %w", err)
+		if cfg.Owner, err = parseAddress(s); err != nil {
+			return usage("--log-owner: %w", err)
+		}
+	}
+	if !c.IsSet("account") {
+		for _, uri := range file.Accounts {
+			if err := c.Set("account", uri); err != nil {
+				return usage("--account: %w", err)
+			}
 		}
 	}
 	if cfg.Password, err = password(c, "password-file", "Password of the keys"); err != nil {
-		return cfg, err
+		return err
 	}
 	cfg.Signers, err = openSigners(c, filepath.Join(cfg.Dir, "keys"), cfg.Password)
-	return cfg, err
+	return err
+}
+
+// override sets a field to the flag, if that was given, and else to what the chain file says.
+func override[T comparable](c *cli.Context, flag string, read func(string) T, field *T, file T) {
+	var zero T
+	if *field = read(flag); !c.IsSet(flag) && file != zero {
+		*field = file
+	}
 }
 
 // gasPriceOracle is where every chain of the OP stack says what it charges for data.
 var gasPriceOracle = mustAddress("0x420000000000000000000000000000000000000f")
 
-// anchorFrom reads what chainFlags say of finality and money.
-func anchorFrom(c *cli.Context) (a anchor.Config, err error) {
-	a = anchor.Config{Confirmations: c.Uint64("confirmations"), FromBlock: c.Uint64("from-block"), Urgent: c.Duration("urgent")}
+// anchorFrom reads what chainFlags and the chain file say of finality and money.
+func anchorFrom(c *cli.Context, file *chainFile) (a anchor.Config, err error) {
+	override(c, "confirmations", c.Uint64, &a.Confirmations, file.Confirm)
+	override(c, "from-block", c.Uint64, &a.FromBlock, file.FromBlock)
+	override(c, "urgent", c.Duration, &a.Urgent, file.Urgent)
+	a.LogWindow = file.LogWindow
 	if a.Urgent == 0 {
 		a.Urgent = min(2*time.Hour, c.Duration("promise")/2)
 	}
-	if a.OnCap, err = anchor.ParseOnCap(c.String("on-cap")); err != nil {
+	var rule, data string
+	charges := map[bool]string{true: "op-stack"}[file.OPStack]
+	override(c, "on-cap", c.String, &rule, file.OnCap)
+	override(c, "data-fee", c.String, &data, charges)
+	if a.OnCap, err = anchor.ParseOnCap(rule); err != nil {
 		return a, usage("--on-cap: %w", err)
 	}
-	for name, field := range map[string]*uint64{"max-fee-gwei": &a.Fees.MaxFee, "max-tip-gwei": &a.Fees.MaxTip} {
-		gwei := c.Float64(name)
-		if gwei < 0 || gwei > 1e9 || math.IsNaN(gwei) {
-			return a, usage("--%s: want 0 to 1e9, got %g", name, gwei)
-		}
-		*field = uint64(gwei * 1e9)
-	}
-	for name, field := range map[string]**big.Int{"cap-tx": &a.Caps.Tx, "cap-day": &a.Caps.Day, "cap-month": &a.Caps.Month} {
-		if !c.IsSet(name) {
-			continue
-		}
-		if *field, err = parseWei(c.String(name)); err != nil {
-			return a, usage("--%s: %w", name, err)
-		}
-	}
-	switch kind := c.String("data-fee"); kind {
+	switch data {
 	case "none":
 	case "op-stack":
 		a.DataFee = gasPriceOracle
 	default:
-		return a, usage("--data-fee: want none or op-stack, got %q", kind)
+		return a, usage("--data-fee: want none or op-stack, got %q", data)
+	}
+	if a.Fees, err = feesFrom(c, file); err != nil {
+		return a, err
+	}
+	a.Caps = anchor.Caps{Tx: file.CapTx, Day: file.CapDay, Month: file.CapMonth}
+	for name, field := range map[string]**big.Int{"cap-tx": &a.Caps.Tx, "cap-day": &a.Caps.Day, "cap-month": &a.Caps.Month} {
+		if !c.IsSet(name) {
+			continue
+		}
+		if *field, err = cost.ParseWei(c.String(name)); err != nil {
+			return a, usage("--%s: %w", name, err)
+		}
+		if (*field).Sign() == 0 {
+			return a, usage("--%s: an amount of 0 lets nothing be anchored", name)
+		}
 	}
 	return a, nil
 }
 
-// parseWei reads an amount over 0: a decimal number and ether, gwei or wei, exactly.
-func parseWei(s string) (*big.Int, error) {
-	number, unit, _ := strings.Cut(strings.TrimSpace(s), " ")
-	scale, ok := map[string]int64{"ether": 1e18, "gwei": 1e9, "wei": 1}[strings.TrimSpace(unit)]
-	amount, fine := new(big.Rat).SetString(number)
-	if !ok || !fine || strings.ContainsAny(number, "/eExXpP_") || amount.Sign() <= 0 {
-		return nil, fmt.Errorf("want an amount over 0 such as \"0.01 ether\", \"5 gwei\" or \"1000 wei\", got %.40q", s)
+// feesFrom reads the caps of a gas price, in wei.
+func feesFrom(c *cli.Context, file *chainFile) (f anchor.Fees, err error) {
+	for _, limit := range []struct {
+		name  string
+		field *uint64
+		file  *big.Int
+	}{{"max-fee-gwei", &f.MaxFee, file.MaxFee}, {"max-tip-gwei", &f.MaxTip, file.MaxTip}} {
+		gwei := c.Float64(limit.name)
+		if gwei < 0 || gwei > 1e9 || math.IsNaN(gwei) {
+			return f, usage("--%s: want 0 to 1e9, got %g", limit.name, gwei)
+		}
+		*limit.field = uint64(gwei * 1e9)
+		if !c.IsSet(limit.name) && limit.file != nil {
+			if !limit.file.IsUint64() {
+				return f, usage("chain file: %s is over any price of gas", limit.name)
+			}
+			*limit.field = limit.file.Uint64()
+		}
 	}
-	if amount.Mul(amount, new(big.Rat).SetInt64(scale)); !amount.IsInt() {
-		return nil, fmt.Errorf("%.40q is no whole number of wei", s)
+	if f.MaxFee > 0 && f.MaxTip > f.MaxFee {
+		return f, usage("--max-tip-gwei is over --max-fee-gwei")
 	}
-	return amount.Num(), nil
+	return f, nil
 }
 
 func mustAddress(s string) proofs.Address {

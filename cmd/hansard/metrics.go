@@ -184,17 +184,17 @@ func (m *metrics) collectAnchor(gauge func(*prometheus.Desc, float64, ...string)
 		}
 	}
 	for _, known := range delayCodes {
-		gauge(descDelayed, number(known == code), known)
+		gauge(descDelayed, toFloat(known == code), known)
 	}
 }
 
 func (m *metrics) collectNodes(gauge func(*prometheus.Desc, float64, ...string), count func(*prometheus.Desc, uint64, ...string)) {
 	for _, h := range m.Health() {
 		name := strings.ToValidUTF8(h.Name, "?")
-		gauge(descUp, number(h.Up), name)
+		gauge(descUp, toFloat(h.Up), name)
 		gauge(descHead, float64(h.Head), name)
 		gauge(descLag, float64(h.Lag), name)
-		gauge(descIgnored, number(h.Wrong != ""), name)
+		gauge(descIgnored, toFloat(h.Wrong != ""), name)
 		count(descErrors, h.Errors, name)
 		count(descOutvoted, h.Outvoted, name)
 	}
@@ -222,7 +222,7 @@ func (m *metrics) collectMoney(gauge func(*prometheus.Desc, float64, ...string))
 	wei(descCap, money.Caps.Month, "month")
 }
 
-func number(b bool) float64 {
+func toFloat(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
@@ -35,6 +34,7 @@ type nodeConfig struct {
 	ChainRPC string          // host:port at which the development chain serves JSON-RPC; empty: none
 	Signers  []signer.Signer // of transactions; none: the development chain's own
 	Owner    proofs.Address  // of the log; zero: the first signer
+	Contract proofs.Address  // AnchorLog; zero: where this version deploys it
 	Promise  string          // key that signs promises, in Dir/keys
 	Password string
 	LogName  string        // the log's salt is its hash
@@ -59,8 +59,7 @@ type node struct {
 	mined    chan struct{}   // closed when dev ended, after mineErr is set
 	mineErr  error
 	nodes    *nodes.Quorum
-	client   *ethclient.Client // of the first node
-	changed  func()            // something moved: whoever waits looks again
+	changed  func() // something moved: whoever waits looks again
 	newest   atomic.Pointer[proofs.Hash]
 	close    []func() error
 }
@@ -82,8 +81,7 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 	if err := n.connect(ctx, cfg); err != nil {
 		return n, err
 	}
-	n.chain.AnchorLog = anchor.ContractAddress()
-	n.chain.Log = proofs.LogID(cfg.Owner, logSalt(cfg.LogName))
+	n.name(&cfg)
 	// The directory first: if it belongs to another log, nothing is spent.
 	if n.db, err = storage.Open(storage.Config{
 		Dir: filepath.Join(cfg.Dir, "log"), Chain: n.chain, PromiseKey: promise.Address(),

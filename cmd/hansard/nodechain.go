@@ -9,7 +9,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/ethclient"
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/anchor/devchain"
@@ -30,8 +29,8 @@ func (n *node) connect(ctx context.Context, cfg nodeConfig) (err error) {
 	if err != nil {
 		return err
 	}
-	n.chain.ChainID, n.client = devchain.DefaultChainID, n.dev.Client()
-	if n.nodes, err = nodes.New([]nodes.Node{{Name: "development chain", RPC: n.client.Client()}}, nodes.Config{}); err != nil {
+	n.chain.ChainID = devchain.DefaultChainID
+	if n.nodes, err = nodes.New([]nodes.Node{{Name: "development chain", RPC: n.dev.Client().Client()}}, nodes.Config{}); err != nil {
 		return errors.Join(err, n.dev.Close())
 	}
 	// The chain mines for as long as the node is open: deploying needs it before the other loops run.
@@ -49,14 +48,18 @@ func (n *node) dial(ctx context.Context, cfg nodeConfig) (err error) {
 		return &exitError{exitUnreachable, err}
 	}
 	n.close = append(n.close, func() error { n.nodes.Close(); return nil })
-	if n.client, err = ethclient.DialContext(ctx, cfg.RPC[0]); err != nil {
-		return &exitError{exitUnreachable, fmt.Errorf("connect to the first node: %w", err)}
-	}
-	n.close = append(n.close, func() error { n.client.Close(); return nil })
 	if n.chain.ChainID, err = n.nodes.ChainID(ctx); err != nil {
 		return &exitError{exitUnreachable, err}
 	}
 	return nil
+}
+
+// name fills which log of which contract it is.
+func (n *node) name(cfg *nodeConfig) {
+	if n.chain.AnchorLog = cfg.Contract; n.chain.AnchorLog.IsZero() {
+		n.chain.AnchorLog = anchor.ContractAddress()
+	}
+	n.chain.Log = proofs.LogID(cfg.Owner, logSalt(cfg.LogName))
 }
 
 // watchChain returns an error if the development chain ends before ctx does.
@@ -118,7 +121,11 @@ func logSalt(name string) proofs.Hash { return proofs.Keccak([]byte(name)) }
 
 // findLog returns an error unless the contract and the log are there.
 func (n *node) findLog(ctx context.Context, cfg nodeConfig) error {
-	code, err := n.client.CodeAt(ctx, common.Address(n.chain.AnchorLog), nil)
+	at, err := n.nodes.Head(ctx)
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	code, err := n.nodes.Code(ctx, at.Hash, n.chain.AnchorLog)
 	if err != nil {
 		return &exitError{exitUnreachable, fmt.Errorf("look for the contract: %w", err)}
 	}
