@@ -88,8 +88,6 @@ func (s *serviceTest) serve(more ...string) (logs <-chan string, stop func()) {
 	return logged, stop
 }
 
-func (s *serviceTest) path(name string) string { return filepath.Join(s.dir, name) }
-
 // want runs the program with the input and wants the exit code.
 func (s *serviceTest) want(code int, stdin string, args ...string) (stdout, stderr string) {
 	s.t.Helper()
