@@ -65,7 +65,7 @@ var (
 	descSent      = newDesc("anchor_sent_total", "Transactions signed and sent since the start, replacements included.")
 	descReplaced  = newDesc("anchor_replaced_total", "Transactions that took the place of one that pays less.")
 	descIncluded  = newDesc("anchor_included_total", "Batches found in a canonical block.")
-	descAdopted   = newDesc("anchor_adopted_total", "Batches anchored by a transaction that this process did not send.")
+	descAdopted   = newDesc("anchor_adopted_total", "Batches anchored by a transaction that is not in the store.")
 	descReorgs    = newDesc("anchor_reorgs_total", "Batches whose block left the chain.")
 	descFinalized = newDesc("anchor_finalized_total", "Batches found in a final block.")
 	descDelayed   = newDesc("delayed", "1 for the reason why nothing is anchored for now, 0 for the others.", "code")

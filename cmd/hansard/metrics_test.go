@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,17 @@ func TestMetrics(t *testing.T) {
 	}
 	if logs.Len() > 0 {
 		t.Errorf("logs: %s", &logs)
+	}
+
+	docs, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range scrape(t, m, &logs) {
+		name, _, _ := strings.Cut(line, " ")
+		if name, _, _ = strings.Cut(name, "{"); !strings.Contains(string(docs), "`hansard_"+name+"`") && !strings.Contains(string(docs), "`hansard_"+name+"{") {
+			t.Errorf("docs/operations.md has no row hansard_%s", name)
+		}
 	}
 }
 

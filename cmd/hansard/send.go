@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -175,10 +176,17 @@ func submit(c *cli.Context, s *client.Client, key *identity.Key, chain proofs.Ch
 	return rc, a.State, nil
 }
 
-// waitFor waits for the state and keeps the receipt of then.
+// waitFor waits for the state, says why when it takes long, and keeps the receipt of then.
 func waitFor(c *cli.Context, s *client.Client, rc *proofs.Receipt, until proofs.State, path string) (*proofs.Receipt, proofs.State, error) {
 	id := rc.Entry.Message
-	st, err := s.WaitStatus(c.Context, id, until)
+	state := proofs.StateAccepted
+	err := watch(c.Context, s, id, until, lookAgain, func(seen sighting) error {
+		state, seen.moved = seen.State, false
+		if c.Bool("quiet") {
+			return nil
+		}
+		return printSighting(c.App.ErrWriter, seen, time.Now())
+	})
 	if err != nil {
 		return nil, 0, fmt.Errorf("the message %s was taken, its promised receipt is in %s: %w", id, path, err)
 	}
@@ -189,7 +197,7 @@ func waitFor(c *cli.Context, s *client.Client, rc *proofs.Receipt, until proofs.
 	if rc, err = checkFetched(file, id); err != nil {
 		return nil, 0, err
 	}
-	return rc, st.State, saveReceipt(path, rc)
+	return rc, state, saveReceipt(path, rc)
 }
 
 // sentLine is hansard.send/1.

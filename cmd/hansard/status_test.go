@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -176,6 +178,7 @@ func TestFeeSpike(t *testing.T) {
 	if got := s.metric("pool_messages") + s.metric(`delayed{code="gas_cap"}`); got != "31" {
 		t.Errorf("messages in the pool, and delayed: %s", got)
 	}
+	words.WriteString(s.waits())
 	stop()
 
 	s.serve()
@@ -186,12 +189,33 @@ func TestFeeSpike(t *testing.T) {
 	}
 	out, _ = s.want(0, "", "batch", "show", "0", "--server", s.url, "--json")
 	b := decode[batchLine](t, out)
-	if b.Size != 3 || b.Txs != 1 || b.Deadline == 0 || b.Spent == nil || b.Spent.Gas < 21_000 || *b.NewestTx != *b.Tx {
+	if b.Size != 4 || b.Txs != 1 || b.Deadline == 0 || b.Spent == nil || b.Spent.Gas < 21_000 || *b.NewestTx != *b.Tx {
 		t.Errorf("the batch: %s", out)
 	}
 	if got := s.metric("oldest_unanchored_message_age_seconds") + s.metric("anchor_finalized_total") + s.metric(`batches{state="finalized"}`); got != "011" {
 		t.Errorf("age, finalized: %s", got)
 	}
+}
+
+// waits sends a message, waits for its batch until it hears of the delay, and returns what it heard.
+func (s *serviceTest) waits() (heard string) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	r, w := io.Pipe()
+	go func() {
+		run(ctx, []string{"hansard", "send", "--room", "demo-dao", "--account", "alice", "--keystore", s.path("keys"), "--password-file", s.path("password"),
+			"--server", s.url, "--wait", "batched", "-o", s.path("waits")}, strings.NewReader("I wait"), io.Discard, w)
+		w.Close()
+	}()
+	lines := bufio.NewScanner(r)
+	for !strings.Contains(heard, "  delayed    gas costs ") && lines.Scan() {
+		heard += lines.Text() + "\n"
+	}
+	cancel()
+	io.Copy(io.Discard, r) //nolint:errcheck // ends with the pipe
+	if !strings.Contains(heard, "; next attempt ") {
+		s.t.Errorf("who waits hears %s", heard)
+	}
+	return heard
 }
 
 // metric returns the value of one of our metrics.
