@@ -194,7 +194,7 @@ func (a *Anchorer) Run(ctx context.Context) error {
 		case errors.Is(err, ErrFatal):
 			return err
 		case err != nil:
-			a.log.Warn("anchoring round failed", "err", err, "retry_in", pause)
+			a.log.Warn("anchoring round cut short", "err", err, "retry_in", pause)
 			a.nextIn(pause)
 			wake = nil
 		default:

@@ -43,7 +43,7 @@ func chainFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "max-fee-gwei", Usage: "sign nothing that pays more than `GWEI` per gas, and wait while gas costs more (0: no cap)"},
 		&cli.Float64Flag{Name: "max-tip-gwei", Usage: "lower suggested tips to `GWEI` (0: no cap)"},
 		&cli.StringFlag{Name: "on-cap", Value: anchor.Wait.String(), Usage: "when gas costs more than --max-fee-gwei and a promise is due: `delay` or pay"},
-		&cli.DurationFlag{Name: "urgent", Usage: "`TIME` before a promise's deadline from which --on-cap pay pays, and twice that from which you are warned (default: 2h, or half of --promise)"},
+		&cli.DurationFlag{Name: "urgent", Usage: "`TIME` before a promise's deadline from which --on-cap pay pays, and twice that from which you are warned (default: 2h, or a quarter of --promise)"},
 		&cli.StringFlag{Name: "cap-tx", Usage: "most that one transaction may cost, such as \"0.01 ether\" (`AMOUNT`)"},
 		&cli.StringFlag{Name: "cap-day", Usage: "most that 24 hours may cost (`AMOUNT`)"},
 		&cli.StringFlag{Name: "cap-month", Usage: "most that 30 days may cost (`AMOUNT`)"},
@@ -132,7 +132,7 @@ func anchorFrom(c *cli.Context, file *chainFile) (a anchor.Config, err error) {
 	override(c, "urgent", c.Duration, &a.Urgent, file.Urgent)
 	a.LogWindow = file.LogWindow
 	if a.Urgent == 0 {
-		a.Urgent = min(2*time.Hour, c.Duration("promise")/2)
+		a.Urgent = min(2*time.Hour, c.Duration("promise")/4)
 	}
 	var rule, data string
 	charges := map[bool]string{true: "op-stack"}[file.OPStack]
