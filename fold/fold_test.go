@@ -117,11 +117,7 @@ func TestReorg(t *testing.T) {
 	p.fold(proofs.StateIncluded)
 	p.none(0)
 	was := p.b.batches()[0].Anchor.Block
-	block, err := p.b.chain.Client().HeaderByNumber(t.Context(), new(big.Int).SetUint64(was.Number-1))
-	p.a.must(err)
-	p.b.skew += time.Minute
-	p.a.must(p.b.chain.Fork(block.Hash()))
-	p.b.chain.DropPool()
+	p.b.fork(was.Number)
 	p.b.mine(2)
 	p.a.must(p.b.anchorer().Step(t.Context()))
 	p.none(0)

@@ -131,6 +131,16 @@ func (s *side) mine(n int) {
 	s.must(s.chain.Mine(n))
 }
 
+// fork drops the block of that number with all that follow, and their transactions.
+func (s *side) fork(number uint64) {
+	s.t.Helper()
+	parent, err := s.chain.Client().HeaderByNumber(s.t.Context(), new(big.Int).SetUint64(number-1))
+	s.must(err)
+	s.skew += time.Minute
+	s.must(s.chain.Fork(parent.Hash()))
+	s.chain.DropPool()
+}
+
 // anchorer is a fresh one, as after a restart. No other line of these tests knows package anchor.
 func (s *side) anchorer() *anchor.Anchorer {
 	s.t.Helper()
