@@ -1,6 +1,8 @@
 package fold_test
 
 import (
+	"context"
+	"errors"
 	"math/big"
 	"testing"
 	"time"
@@ -8,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hansard-dao/hansard/bindings"
+	"github.com/hansard-dao/hansard/fold"
 	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/receipts"
 )
 
 // contains asks the contract whether the batch is in its log, at the block.
@@ -27,6 +31,8 @@ func (p *pair) contains(b proofs.Batch, path []proofs.Hash, at proofs.Hash) bool
 	p.a.must(err)
 	return holds
 }
+
+var _ receipts.Folds = (*fold.Folder)(nil)
 
 // TestFold folds a log twice, and restarts in between. The contract agrees on each path.
 func TestFold(t *testing.T) {
@@ -109,6 +115,43 @@ func (p *pair) checkHeads(n int) {
 		p.Errorf("%d heads on the chain, want %d", head.Batches, n)
 	}
 }
+
+// TestIssuer: receipts come with the fold as soon as there is one, and without while there is none.
+func TestIssuer(t *testing.T) {
+	p := newPair(t)
+	p.say(1)
+	issuer := receipts.New(p.a.log, p.a.db, p.operator)
+	issuer.Folds = p.folder
+	issue := func() *proofs.Receipt {
+		t.Helper()
+		rc, err := issuer.Receipt(t.Context(), p.ids[0][0])
+		p.a.must(err)
+		return rc
+	}
+	if rc := issue(); rc.Level != proofs.Promised || rc.Fold != nil {
+		t.Errorf("%s, fold %+v", rc.Level, rc.Fold)
+	}
+	p.a.until(proofs.StateFinalized)
+	if rc := issue(); rc.Level != proofs.Finalized || rc.Fold != nil {
+		t.Errorf("%s, fold %+v", rc.Level, rc.Fold)
+	}
+	p.fold(proofs.StateFinalized)
+	rc := issue()
+	if rc.Fold == nil {
+		t.Fatal("no fold")
+	}
+	if d := cmp.Diff(string(p.attached(0, 0).Format()), string(rc.Format())); d != "" {
+		t.Errorf("receipt (want, got):\n%s", d)
+	}
+	issuer.Folds = lost{}
+	if rc, err := issuer.Receipt(t.Context(), p.ids[0][0]); !errors.Is(err, errTrap) {
+		t.Errorf("%+v, %v", rc, err)
+	}
+}
+
+type lost struct{}
+
+func (lost) Attach(context.Context, *proofs.Receipt) (*proofs.Receipt, error) { return nil, errTrap }
 
 // TestReorg takes the head's block from the other chain before it is final.
 func TestReorg(t *testing.T) {
