@@ -51,7 +51,7 @@ func (m caseMaker) folds() []goldenCase {
 		full(m.full("folded-last-batch", func(t *testing.T, w *world) []byte { return w.folded(t, 0, w.foldAt(t, 3)).Format() }, "VALID", "V13=pass")),
 		full(m.full("folded-thousand", func(t *testing.T, w *world) []byte { return w.folded(t, 6, w.foldAt(t, 1000)).Format() }, "VALID", "V13=pass")),
 		full(m.full("folded-undisclosed", func(t *testing.T, w *world) []byte {
-			rc := w.folded(t, 0, w.foldAt(t, 4))
+			rc := w.folded(t, 0, w.foldAt(t, 21))
 			rc.Message, rc.Evidence = nil, nil
 			return rc.Format()
 		}, "VALID", "V2=skip", "V3=skip", "V13=pass")),
