@@ -22,12 +22,25 @@ type Nodes struct {
 	Confirmations uint64 // blocks on top that make a block final; zero: the chain's finalized tag
 }
 
-// Head returns what the log holds at the newest block that enough nodes agree on.
-func (n *Nodes) Head(ctx context.Context) (h proofs.Head, err error) {
-	block, err := n.Quorum.Head(ctx)
+// FinalHead returns what the log holds at the newest block that is final.
+func (n *Nodes) FinalHead(ctx context.Context) (h proofs.Head, err error) {
+	b, err := n.final(ctx)
+	if err != nil || b == nil {
+		return h, err
+	}
+	return n.head(ctx, b)
+}
+
+// NewestHead returns what the log holds at the newest block that enough nodes agree on.
+func (n *Nodes) NewestHead(ctx context.Context) (h proofs.Head, err error) {
+	b, err := n.Quorum.Head(ctx)
 	if err != nil {
 		return h, err
 	}
+	return n.head(ctx, b)
+}
+
+func (n *Nodes) head(ctx context.Context, block *nodes.Block) (h proofs.Head, err error) {
 	h.Place, h.Block = n.Log, proofs.BlockRef{Number: block.Number, Hash: block.Hash}
 	out, err := n.Quorum.Call(ctx, block.Hash, n.Log.AnchorLog, contract.PackHeads(n.Log.Log))
 	if err != nil {
@@ -55,24 +68,23 @@ func (n *Nodes) Head(ctx context.Context) (h proofs.Head, err error) {
 	return h, nil
 }
 
-// Final reports whether the block is final, by the tag or by the blocks on top of it.
-func (n *Nodes) Final(ctx context.Context, b proofs.BlockRef) (bool, error) {
-	var final uint64
-	if n.Confirmations > 0 {
-		head, err := n.Quorum.Head(ctx)
-		if err != nil || head.Number < n.Confirmations {
-			return false, err
-		}
-		final = head.Number - n.Confirmations
-	} else {
-		tagged, err := n.Quorum.Tagged(ctx, "finalized")
-		if err != nil || tagged == nil {
-			return false, err
-		}
-		final = tagged.Number
+// final returns the newest final block, by the tag or by the blocks on top of it, and nil if there is none.
+func (n *Nodes) final(ctx context.Context) (*nodes.Block, error) {
+	if n.Confirmations == 0 {
+		return n.Quorum.Tagged(ctx, "finalized")
 	}
-	if b.Number > final {
-		return false, nil
+	head, err := n.Quorum.Head(ctx)
+	if err != nil || head.Number < n.Confirmations {
+		return nil, err
+	}
+	return n.Quorum.BlockAt(ctx, head.Number-n.Confirmations)
+}
+
+// Final reports whether the block is final.
+func (n *Nodes) Final(ctx context.Context, b proofs.BlockRef) (bool, error) {
+	final, err := n.final(ctx)
+	if err != nil || final == nil || b.Number > final.Number {
+		return false, err
 	}
 	there, err := n.Quorum.BlockAt(ctx, b.Number)
 	if err != nil {

@@ -2,8 +2,8 @@
 // second anchor: slower, on a chain that is harder to rewrite (docs/receipt-v1.md, sections 6, 7 and 9).
 //
 // The other log is a log like any, with a store of its own and an anchor.Anchorer over it. A [Folder]
-// seals its batches: when the time has come and the folded log has grown, it reads the head, waits until the
-// block of it is final, holds it against the folded log's own batches, pins it and seals a batch of size 1
+// seals its batches: when the time has come and the folded log has grown, it reads the head, at a final
+// block or at one that it waits for, holds it against the folded log's own batches, pins it and seals a batch of size 1
 // whose root is the head's leaf. From there on the batch is anchored as any other. [Folder.Attach] adds
 // what is final to a receipt.
 //

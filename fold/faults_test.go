@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/hansard-dao/hansard/fold"
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
@@ -72,12 +74,7 @@ func TestCrash(t *testing.T) {
 			cfg.Store, cfg.Node = f, f
 			p.folder = p.fresh(cfg)
 			stored := op == "Seal" && after
-			var err error
-			for range 2 { // the second step finds the head final
-				if _, err = p.folder.Step(t.Context()); err == nil {
-					p.a.mine(2)
-				}
-			}
+			_, err := p.folder.Step(t.Context())
 			if !errors.Is(err, errTrap) || errors.Is(err, fold.ErrUnclear) != (op == "Seal") {
 				t.Fatalf("%s, done %t: %v", op, after, err)
 			}
@@ -86,13 +83,7 @@ func TestCrash(t *testing.T) {
 				t.Fatalf("%s, done %t: %d heads", op, after, got)
 			}
 			p.restart()
-			if !stored {
-				p.step(false)
-				p.a.mine(2)
-				p.step(true)
-			} else {
-				p.step(false)
-			}
+			p.step(!stored)
 			p.b.until(proofs.StateFinalized)
 			p.checkHeads(n)
 			p.attached(n-1, 0)
@@ -108,8 +99,6 @@ func TestDiskFull(t *testing.T) {
 	f := &trap{Store: cfg.Store, Node: cfg.Node, op: "Seal", err: fmt.Errorf("full: %w", proofs.ErrRefused)}
 	cfg.Store, cfg.Node = f, f
 	p.folder = p.fresh(cfg)
-	p.step(false)
-	p.a.mine(2)
 	for range 2 {
 		if _, err := p.folder.Step(t.Context()); !errors.Is(err, proofs.ErrRefused) || errors.Is(err, fold.ErrUnclear) {
 			t.Fatal(err)
@@ -124,12 +113,23 @@ func TestDiskFull(t *testing.T) {
 // madeUp is a chain that says what a test wants.
 type madeUp struct {
 	fold.Chain
+	pruned bool // no node has the state of a final block
 	change func(*proofs.Head)
 	final  func() (bool, error) // nil: asks
 }
 
-func (m *madeUp) Head(ctx context.Context) (proofs.Head, error) {
-	h, err := m.Chain.Head(ctx)
+func (m *madeUp) FinalHead(ctx context.Context) (proofs.Head, error) {
+	if m.pruned {
+		return proofs.Head{}, errors.New("missing trie node")
+	}
+	return m.changed(m.Chain.FinalHead(ctx))
+}
+
+func (m *madeUp) NewestHead(ctx context.Context) (proofs.Head, error) {
+	return m.changed(m.Chain.NewestHead(ctx))
+}
+
+func (m *madeUp) changed(h proofs.Head, err error) (proofs.Head, error) {
 	if err == nil && m.change != nil {
 		m.change(&h)
 	}
@@ -163,30 +163,34 @@ func TestLies(t *testing.T) {
 	}
 	for name, tt := range tests {
 		cfg := p.config()
-		m := &madeUp{Chain: cfg.Chain, change: tt.change}
-		cfg.Chain = m
+		cfg.Chain = &madeUp{Chain: cfg.Chain, change: tt.change}
 		p.folder = p.fresh(cfg)
-		var err error
-		for range 2 {
-			if _, err = p.folder.Step(t.Context()); err == nil {
-				p.a.mine(2)
-			}
-		}
+		_, err := p.folder.Step(t.Context())
 		if err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v, want %q", name, err, tt.says)
 		}
 	}
 	p.checkHeads(1)
-	p.folder = p.fresh(p.config())
+	cfg := p.config()
+	m := &madeUp{Chain: cfg.Chain, change: tests["peak"].change}
+	cfg.Chain = m
+	p.folder = p.fresh(cfg)
+	if _, err := p.folder.Step(t.Context()); err == nil {
+		t.Error("a wrong peak")
+	}
+	m.change = nil // and it is forgotten
 	p.fold(proofs.StateFinalized)
 	p.checkHeads(2)
 	p.attached(2, 0)
 }
 
-// TestHeadLeavesChain reads the head again when its block is gone.
+// TestHeadLeavesChain reads the newest head, where final ones cannot be had, again when its block is gone.
 func TestHeadLeavesChain(t *testing.T) {
 	p := newPair(t)
 	p.grow(1)
+	cfg := p.config()
+	cfg.Chain = &madeUp{Chain: cfg.Chain, pruned: true}
+	p.folder = p.fresh(cfg)
 	p.step(false)
 	was, err := p.a.quorum.Head(t.Context())
 	p.a.must(err)
@@ -208,11 +212,13 @@ func TestChainFails(t *testing.T) {
 	p := newPair(t)
 	p.grow(1)
 	cfg := p.config()
-	m := &madeUp{Chain: cfg.Chain}
+	m := &madeUp{Chain: cfg.Chain, pruned: true}
 	cfg.Chain = m
 	p.folder = p.fresh(cfg)
 	p.step(false)
-	p.a.mine(2)
+	p.a.mine(1)
+	p.step(false)
+	p.a.mine(1)
 	m.final = func() (bool, error) { return false, nodes.ErrNoQuorum }
 	if _, err := p.folder.Step(t.Context()); !errors.Is(err, nodes.ErrNoQuorum) {
 		t.Error(err)
@@ -297,7 +303,7 @@ func TestNodes(t *testing.T) {
 	p.grow(1, 1, 1)
 	place := p.a.log.Place()
 	n := &fold.Nodes{Quorum: p.a.quorum, Log: place}
-	h, err := n.Head(t.Context())
+	h, err := n.NewestHead(t.Context())
 	if err != nil || h.Batches != 3 || h.Messages != 3 || len(h.Peaks) != 2 || h.Check() != nil {
 		t.Fatalf("head %+v, %v", h, err)
 	}
@@ -309,28 +315,44 @@ func TestNodes(t *testing.T) {
 	}
 	deep := &fold.Nodes{Quorum: p.a.quorum, Log: place, Confirmations: 5}
 	final(n, h.Block, false)
+	if old, err := n.FinalHead(t.Context()); err != nil || old.Block.Number != h.Block.Number-2 {
+		t.Errorf("final head at block %d, %v, want two below %d", old.Block.Number, err, h.Block.Number)
+	}
 	p.a.mine(2)
 	final(n, h.Block, true)
+	if d, err := n.FinalHead(t.Context()); err != nil || !cmp.Equal(d, h) {
+		t.Errorf("final head %+v, %v, want %+v", d, err, h)
+	}
 	final(deep, h.Block, false)
 	p.a.mine(2)
 	final(deep, h.Block, false)
 	p.a.mine(1)
 	final(deep, h.Block, true)
-	final(&fold.Nodes{Quorum: p.a.quorum, Log: place, Confirmations: 1 << 40}, h.Block, false)
+	if d, err := deep.FinalHead(t.Context()); err != nil || !cmp.Equal(d, h) {
+		t.Errorf("final head %+v, %v, want %+v", d, err, h)
+	}
+	young := &fold.Nodes{Quorum: p.a.quorum, Log: place, Confirmations: 1 << 40}
+	final(young, h.Block, false)
+	if h, err := young.FinalHead(t.Context()); err != nil || h.Batches != 0 {
+		t.Errorf("a chain where nothing is final: %+v, %v", h, err)
+	}
 	h.Block.Hash[0] ^= 1
 	if _, err := n.Final(t.Context(), h.Block); !errors.Is(err, proofs.ErrNotFound) {
 		t.Errorf("a block that is not there: %v", err)
 	}
 	empty := &fold.Nodes{Quorum: p.a.quorum, Log: proofs.Place{ChainID: place.ChainID, AnchorLog: place.AnchorLog, Log: proofs.Hash{1}}}
-	if h, err := empty.Head(t.Context()); err != nil || h.Batches != 0 || h.Peaks != nil {
+	if h, err := empty.NewestHead(t.Context()); err != nil || h.Batches != 0 || h.Peaks != nil {
 		t.Errorf("a log that nobody opened: %+v, %v", h, err)
 	}
 	nowhere := &fold.Nodes{Quorum: p.a.quorum, Log: proofs.Place{ChainID: place.ChainID, AnchorLog: proofs.Address{1}, Log: place.Log}}
-	if _, err := nowhere.Head(t.Context()); err == nil || !strings.Contains(err.Error(), "no AnchorLog contract") {
+	if _, err := nowhere.NewestHead(t.Context()); err == nil || !strings.Contains(err.Error(), "no AnchorLog contract") {
 		t.Errorf("no contract: %v", err)
 	}
-	if _, err := n.Head(canceled(t)); err == nil {
+	if _, err := n.NewestHead(canceled(t)); err == nil {
 		t.Error("a head without an answer")
+	}
+	if _, err := n.FinalHead(canceled(t)); err == nil {
+		t.Error("a final head without an answer")
 	}
 }
 
@@ -346,10 +368,11 @@ type still struct {
 	looked chan time.Time
 }
 
-func (s *still) Head(context.Context) (proofs.Head, error) {
+func (s *still) FinalHead(context.Context) (proofs.Head, error) {
 	s.looked <- time.Now()
 	return proofs.Head{}, s.err
 }
+func (s *still) NewestHead(context.Context) (proofs.Head, error)      { return proofs.Head{}, s.err }
 func (s *still) Final(context.Context, proofs.BlockRef) (bool, error) { panic("nothing to ask for") }
 func (s *still) Batches(context.Context, uint64, int) ([]proofs.Sealed, error) {
 	return nil, nil

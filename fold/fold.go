@@ -18,8 +18,10 @@ var ErrUnclear = errors.New("it is not clear whether the batch was stored")
 
 // Chain is the chain of the folded log.
 type Chain interface {
-	// Head returns what the log holds at the newest block; Batches is 0 for an empty log.
-	Head(ctx context.Context) (proofs.Head, error)
+	// FinalHead returns what the log holds at the newest final block; Batches is 0 where that is nothing.
+	FinalHead(ctx context.Context) (proofs.Head, error)
+	// NewestHead returns what the log holds at the newest block.
+	NewestHead(ctx context.Context) (proofs.Head, error)
 	// Final reports whether the block is final. The error wraps proofs.ErrNotFound if another took its
 	// place.
 	Final(ctx context.Context, b proofs.BlockRef) (bool, error)
@@ -208,14 +210,13 @@ func one(ctx context.Context, b Batches, number uint64) (proofs.Sealed, error) {
 	return found[0], nil
 }
 
-// final returns a head that is to be sealed, once its block is final and the store has its batches. It
-// is read at the newest block, whose state every node has, and kept until then.
+// final returns a head that is to be sealed, once its block is final and the store has its batches.
 func (f *Folder) final(ctx context.Context) (*proofs.Head, error) {
 	if err := f.load(ctx); err != nil {
 		return nil, err
 	}
 	if f.seen == nil {
-		h, err := f.cfg.Chain.Head(ctx)
+		h, err := f.read(ctx)
 		if err != nil || h.Batches == 0 {
 			return nil, err
 		}
@@ -235,6 +236,21 @@ func (f *Folder) final(ctx context.Context) (*proofs.Head, error) {
 		return nil, err
 	}
 	return f.seen, nil
+}
+
+// read returns the head at a final block. On a chain that is final late, nodes that keep no old states
+// have only the newest one; it is then waited for.
+func (f *Folder) read(ctx context.Context) (proofs.Head, error) {
+	h, err := f.cfg.Chain.FinalHead(ctx)
+	if err == nil {
+		return h, nil
+	}
+	h, newest := f.cfg.Chain.NewestHead(ctx)
+	if newest != nil {
+		return h, errors.Join(err, newest)
+	}
+	f.cfg.Logger.Debug("the head is read at the newest block", "block", h.Block.Number, "err", err)
+	return h, nil
 }
 
 // grown checks the head and reports whether it holds more than the newest one that was sealed.

@@ -185,10 +185,8 @@ func TestWaits(t *testing.T) {
 	p := newPair(t)
 	p.say(2)
 	p.a.until(proofs.StateIncluded)
-	for range 3 {
-		p.step(false)
-		p.a.mine(1)
-	}
+	p.step(false)
+	p.a.mine(3)
 	p.step(false) // final on the chain, not in the store
 	p.a.until(proofs.StateFinalized)
 	p.step(true)

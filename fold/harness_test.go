@@ -276,8 +276,6 @@ func (p *pair) step(sealed bool) {
 // fold folds what is final and anchors it until it has the state.
 func (p *pair) fold(state proofs.State) {
 	p.Helper()
-	p.step(false) // sees the head
-	p.a.mine(2)
 	p.step(true)
 	p.b.until(state)
 }
