@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 KUBO := $(CURDIR)/.build/ipfs
 CLEF := $(CURDIR)/.build/clef
-RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./payload ./receipts ./storage/...
+RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./fold ./payload ./receipts ./storage/...
 
 test: contracts vectors go kubo clef ## all tests
 go:
