@@ -268,11 +268,93 @@ func TestLostHead(t *testing.T) {
 	p.clock = p.clock.Add(every)
 	_, attaching := p.folder.Attach(t.Context(), p.receipt(0, 0))
 	_, stepping := p.folder.Step(t.Context())
-	for _, err := range []error{attaching, stepping} {
+	cfg = p.config()
+	cfg.Log.Log[0] ^= 1
+	_, another := p.fresh(cfg).Step(t.Context())
+	for _, err := range []error{attaching, stepping, another} {
 		if err == nil || errors.Is(err, proofs.ErrNotFound) || !strings.Contains(err.Error(), "does not anchor a head") {
-			t.Errorf("another head under the CID: %v", err)
+			t.Errorf("another head under the CID, or of another log: %v", err)
 		}
 	}
+}
+
+// told is a store that answers as a test wants.
+type told func(ctx context.Context, number uint64, limit int) ([]proofs.Sealed, error)
+
+func (f told) Batches(ctx context.Context, number uint64, limit int) ([]proofs.Sealed, error) {
+	return f(ctx, number, limit)
+}
+
+// TestOldStore: a head of more batches than the store has cannot be proved, and none is sealed.
+func TestOldStore(t *testing.T) {
+	p := newPair(t)
+	p.grow(1, 1, 1)
+	p.fold(proofs.StateFinalized)
+	p.grow(1)
+	p.clock = p.clock.Add(every)
+	cfg := p.config()
+	cfg.Batches = told(func(ctx context.Context, number uint64, limit int) ([]proofs.Sealed, error) {
+		return p.a.db.Batches(ctx, number, max(0, min(limit, 2-int(number))))
+	})
+	p.folder = p.fresh(cfg)
+	p.none(0)
+	p.step(false)
+	cfg.Batches = told(func(ctx context.Context, number uint64, limit int) ([]proofs.Sealed, error) {
+		return p.a.db.Batches(ctx, number+1, limit)
+	})
+	if _, err := p.fresh(cfg).Step(t.Context()); err == nil || !strings.Contains(err.Error(), "the store has 1 there") {
+		t.Errorf("a store that leaves out a batch: %v", err)
+	}
+	p.folder = p.fresh(p.config())
+	p.attached(0, 0)
+	p.step(true)
+}
+
+// TestManyBatches folds more batches than are read at once.
+func TestManyBatches(t *testing.T) {
+	p := newPair(t)
+	p.grow(1)
+	stands := p.a.batches()[0].Standing()
+	tree := proofs.RangeTree{}
+	for n := uint64(0); n < 150; n++ {
+		s := proofs.Sealed{Batch: proofs.Batch{Number: n, Root: proofs.Keccak([]byte{byte(n)}), First: n, Size: 1}, State: proofs.StateBatched}
+		if n > 0 {
+			p.a.must(p.a.db.Seal(t.Context(), s, proofs.Tree{{s.Root}}))
+			p.a.must(p.a.db.SetCID(t.Context(), n, proofs.Hash{1}))
+			p.a.must(p.a.db.SetAnchor(t.Context(), n, stands))
+		}
+		tree.Append(p.a.batches()[n].Hash())
+	}
+	cfg := p.config()
+	cfg.Chain = &madeUp{Chain: cfg.Chain, change: func(h *proofs.Head) { h.Batches, h.Messages, h.Peaks = 150, 150, tree.Peaks(150) }}
+	p.folder = p.fresh(cfg)
+	p.fold(proofs.StateFinalized)
+	if rc := p.attached(0, 0); rc.Fold.Head.Batches != 150 || len(rc.Fold.Path) != 7 {
+		t.Errorf("fold of %d batches, path of %d", rc.Fold.Head.Batches, len(rc.Fold.Path))
+	}
+}
+
+// TestUnclear: after an unclear write the same head is not sealed again, if somebody steps on.
+func TestUnclear(t *testing.T) {
+	p := newPair(t)
+	p.grow(1)
+	cfg := p.config()
+	f := &trap{Store: cfg.Store, Node: cfg.Node, op: "Seal", after: true, err: errTrap}
+	cfg.Store, cfg.Node = f, f
+	cfg.Chain = &madeUp{Chain: cfg.Chain, pruned: true}
+	p.folder = p.fresh(cfg)
+	p.step(false)
+	p.a.mine(2)
+	if _, err := p.folder.Step(t.Context()); !errors.Is(err, fold.ErrUnclear) {
+		t.Fatal(err)
+	}
+	f.op = ""
+	p.b.until(proofs.StateFinalized)
+	p.clock = p.clock.Add(every)
+	p.step(false)
+	p.a.mine(2)
+	p.step(false)
+	p.checkHeads(1)
 }
 
 func TestAttachRefuses(t *testing.T) {

@@ -158,21 +158,19 @@ func (f *Folder) Run(ctx context.Context) error {
 func (f *Folder) Step(ctx context.Context) (sealed bool, err error) {
 	s, err := f.next(ctx)
 	if err != nil || s == nil {
-		f.seen = nil
 		return false, err
 	}
 	h, err := f.final(ctx)
 	if err != nil || h == nil {
 		return false, err
 	}
+	f.seen = nil // used up, whatever comes of it
 	if err := f.hold(ctx, h); err != nil {
-		f.seen = nil
 		return false, err
 	}
 	if err := f.seal(ctx, s, h); err != nil {
 		return false, err
 	}
-	f.seen = nil
 	f.cfg.Sealed()
 	return true, nil
 }
