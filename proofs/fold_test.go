@@ -144,6 +144,23 @@ func TestParseHead(t *testing.T) {
 	}
 }
 
+func FuzzParseHead(f *testing.F) {
+	h := someHead()
+	f.Add(h.Format())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := proofs.ParseHead(b)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(h.Format(), b) {
+			t.Fatalf("%x is read as %+v, which is written otherwise", b, h)
+		}
+		if r := h.Range(); r.Count != h.Batches {
+			t.Fatalf("range of %d batches, head of %d", r.Count, h.Batches)
+		}
+	})
+}
+
 // goldenFoldPlace is where the golden head is folded to.
 var goldenFoldPlace = proofs.Place{ChainID: 11_155_111, AnchorLog: proofs.Address{0xd5, 0x83, 0x12}, Log: wordHash(90)}
 
