@@ -31,9 +31,20 @@ func headsName(of proofs.Chain) string {
 	return fmt.Sprintf("heads of log %s of %s on chain %d", of.Log, of.AnchorLog, of.ChainID)
 }
 
-// openFold opens what folds n's log into the chain of other: RPC, Quorum, ChainID, Signers, Owner, Deploy, Anchor
+// openFold folds the node's log into the chain of cfg.Fold, and its receipts carry the fold from then on.
+func (n *node) openFold(ctx context.Context, cfg nodeConfig) (err error) {
+	if n.folding, err = openFolding(ctx, n, cfg, *cfg.Fold, cfg.Every); err != nil {
+		return err
+	}
+	n.close = append(n.close, n.folding.Close)
+	n.issuer.Folds = n.folding
+	n.trust.Logs = append(n.trust.Logs, proofs.TrustedLog{Name: "heads of " + cfg.LogName, Chain: n.folding.chain})
+	return nil
+}
+
+// openFolding opens what folds n's log into the chain of other: RPC, Quorum, ChainID, Signers, Owner, Deploy, Anchor
 // and Logger count there, own is n's configuration. It starts nothing.
-func openFold(ctx context.Context, n *node, own, other nodeConfig, every time.Duration) (f *folding, err error) {
+func openFolding(ctx context.Context, n *node, own, other nodeConfig, every time.Duration) (f *folding, err error) {
 	f = &folding{node: &node{changed: n.changed}, log: own.Logger}
 	defer func() {
 		if err != nil {
@@ -77,11 +88,6 @@ func openFold(ctx context.Context, n *node, own, other nodeConfig, every time.Du
 	}
 	f.folder, err = fold.New(cfg)
 	return f, err
-}
-
-// trusted is what the node's trust file says of the log of heads.
-func (f *folding) trusted(name string) proofs.TrustedLog {
-	return proofs.TrustedLog{Name: "heads of " + name, Chain: f.chain}
 }
 
 // Attach adds a fold. A receipt does not wait for its second anchor: trouble is logged, and there is none.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/big"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -48,6 +50,14 @@ func otherChain(t *testing.T, id uint64) nodeConfig {
 func TestOpenFold(t *testing.T) {
 	own := nodeConfig{Dir: t.TempDir(), Promise: "promise", LogName: "main", Batch: batcher.Config{MaxAge: time.Second}, Logger: discard()}
 	w := newWaiter()
+	other := otherChain(t, 20)
+	same := other
+	same.ChainID = 21
+	own.Fold, own.Every = &same, time.Hour
+	if _, err := openNode(t.Context(), own, w.notify); err == nil {
+		t.Error("nodes of another chain than the one configured")
+	}
+	own.Fold = &other
 	n, err := openNode(t.Context(), own, w.notify)
 	if err != nil {
 		t.Fatal(err)
@@ -57,25 +67,19 @@ func TestOpenFold(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	other := otherChain(t, 20)
-	same := other
-	same.ChainID = 21
-	if _, err := openFold(t.Context(), n, own, same, time.Hour); err == nil {
-		t.Error("nodes of another chain than the one configured")
-	}
-	f, err := openFold(t.Context(), n, own, other, time.Hour)
+	b, err := os.ReadFile(filepath.Join(own.Dir, "trust.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.close = append(n.close, f.Close)
-	n.issuer.Folds = f
-	n.trust.Logs = append(n.trust.Logs, f.trusted(own.LogName))
+	trust, err := proofs.ParseTrust(b)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	loops := make(chan error, 2)
+	loops := make(chan error, 1)
 	go func() { loops <- n.Run(ctx) }()
-	go func() { loops <- f.Run(ctx) }()
 	res := n.batcher.Submit(ctx, batcher.Submission{Evidence: proofs.Evidence{Scheme: proofs.SchemeNone}, Message: proofs.Message{
 		Log: n.chain.Log, Room: "room", Author: "zoom:Dan", Kind: "text/plain", Body: "to be folded", Salt: proofs.Hash{1}, SentAt: uint64(time.Now().UnixMilli()),
 	}})[0]
@@ -93,14 +97,12 @@ func TestOpenFold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := proofs.Verify(rc.Format(), proofs.Options{Trust: n.trust, BlockHash: rc.Anchor.Block.Hash, FoldBlockHash: rc.Fold.Anchor.Block.Hash})
+	r := proofs.Verify(rc.Format(), proofs.Options{Trust: trust, BlockHash: rc.Anchor.Block.Hash, FoldBlockHash: rc.Fold.Anchor.Block.Hash})
 	if r.Verdict != proofs.Valid || r.Checks[proofs.V13].Status != proofs.Pass || rc.Fold.ChainID != 20 {
 		t.Errorf("%s, %+v", r.Verdict, r.Checks[proofs.V13])
 	}
 	stop()
-	for range 2 {
-		if err := <-loops; err != nil {
-			t.Error(err)
-		}
+	if err := <-loops; err != nil {
+		t.Error(err)
 	}
 }
