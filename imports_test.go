@@ -61,6 +61,10 @@ var rules = []rule{
 		reason: "what is pinned follows from the format, not from a node or a database",
 	},
 	{
+		pkg: "fold", ours: []string{"proofs", "bindings", "nodes"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		reason: "heads go into any store; anchoring them is anchor's, and cmd joins the two",
+	},
+	{
 		pkg: "receipts", ours: []string{"proofs"}, never: []string{ethereum, badger, ipfs, merkletree, cli}, direct: []string{"os", "net", "net/http"},
 		reason: "a receipt is put together from what any store holds, and verified as a stranger would",
 	},

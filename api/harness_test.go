@@ -65,6 +65,7 @@ type setup struct {
 	batcher  batcher.Config
 	api      api.Config
 	receipts receipts.Store
+	folds    receipts.Folds
 	idle     bool          // the intake takes messages and does nothing with them
 	timeout  time.Duration // of the server; 0: its own
 }
@@ -107,6 +108,7 @@ func newService(t testing.TB, change func(*service, *setup)) *service {
 	})
 	with.api.Batcher, with.api.Flush = s.batcher, s.batcher.Flush
 	with.api.Issuer = receipts.New(chain, with.receipts, s.promise)
+	with.api.Issuer.Folds = with.folds
 	s.server = api.NewServer(with.api)
 	if with.timeout > 0 {
 		s.server.ReadTimeout, s.server.WriteTimeout = with.timeout, with.timeout

@@ -160,7 +160,7 @@ func (s *server) receipt(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", proofs.MediaType)
 	h.Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(b)))
 	h.Set("Cache-Control", "no-cache")
-	if rc.Level == proofs.Finalized {
+	if rc.Level == proofs.Finalized && (rc.Fold != nil || s.cfg.Issuer.Folds == nil) { // a fold is still to come
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -139,6 +140,29 @@ func TestReceipt(t *testing.T) {
 	s.anchor(0, proofs.StateFinalized)
 	check(proofs.Finalized, "public, max-age=31536000, immutable", proofs.Valid)
 }
+
+// TestReceiptBeforeItsFold: where the log is folded, a finalized receipt is still to change, once.
+func TestReceiptBeforeItsFold(t *testing.T) {
+	for _, tt := range []struct {
+		trouble error
+		status  int
+		cache   string
+	}{{proofs.ErrNotFound, http.StatusOK, "no-cache"}, {errors.New("trouble"), http.StatusInternalServerError, "no-store"}} {
+		s := newService(t, func(_ *service, with *setup) { with.folds = folds{tt.trouble} })
+		a := s.submit(signed(t, "hello"))
+		s.seal()
+		s.anchor(0, proofs.StateFinalized)
+		got := s.want(s.call("GET", path(a.ID, "/receipt"), ""), tt.status)
+		if cache := got.header.Get("Cache-Control"); cache != tt.cache {
+			t.Errorf("%v: Cache-Control %q, want %q", tt.trouble, cache, tt.cache)
+		}
+	}
+}
+
+// folds has no fold for anybody.
+type folds struct{ err error }
+
+func (f folds) Attach(context.Context, *proofs.Receipt) (*proofs.Receipt, error) { return nil, f.err }
 
 // TestBySource asks for the versions of an imported line, of which others may say what they like.
 func TestBySource(t *testing.T) {

@@ -17,6 +17,7 @@ type goldenCase struct {
 	File         string            `json:"file"`
 	Trust        string            `json:"trust"`
 	BlockHash    string            `json:"blockHash"`
+	FoldHash     string            `json:"foldBlockHash,omitempty"`
 	ExpectAuthor string            `json:"expectAuthor"`
 	ExpectRoom   string            `json:"expectRoom"`
 	Verdict      string            `json:"verdict"`
@@ -73,7 +74,7 @@ type caseMaker struct{ hash string } // of the world's block
 func (m caseMaker) full(name string, f func(*testing.T, *world) []byte, verdict string, checks ...string) goldenCase {
 	c := goldenCase{Name: name, File: name + ".receipt.json", Trust: "trust.json", BlockHash: m.hash, Verdict: verdict, make: f,
 		Checks: map[string]string{}}
-	for i, status := range strings.Fields("pass pass pass skip pass skip pass pass pass pass skip pass") {
+	for i, status := range strings.Fields("pass pass pass skip pass skip pass pass pass pass skip pass skip") {
 		c.Checks["V"+str(uint64(i+1))] = status
 	}
 	for _, check := range checks {
@@ -85,7 +86,7 @@ func (m caseMaker) full(name string, f func(*testing.T, *world) []byte, verdict 
 
 func (m caseMaker) malformed(name string, f func(*testing.T, *world) []byte) goldenCase {
 	c := m.full(name, f, "INVALID", "V1=fail")
-	for i := 2; i <= 12; i++ {
+	for i := 2; i <= 13; i++ {
 		c.Checks["V"+str(uint64(i))] = "skip"
 	}
 	return c
@@ -103,7 +104,8 @@ func goldenCases(w *world) []goldenCase {
 	m := caseMaker{w.anchor.Block.Hash.String()}
 	cases := append(m.genuine(w), m.inputs()...)
 	cases = append(cases, m.forgeries()...)
-	for _, f := range malformedFiles() {
+	cases = append(cases, m.folds()...)
+	for _, f := range append(malformedFiles(), malformedFolds()...) {
 		cases = append(cases, m.malformed(f.name, f.make))
 	}
 	return cases

@@ -51,6 +51,7 @@ type Receipt struct {
 	Batch     *Batch   // from Included on, as Inclusion and Anchor
 	Inclusion []Hash
 	Anchor    *Anchor
+	Fold      *Fold           // a second anchor on another chain, at Finalized only; nil when the file has none
 	Hints     json.RawMessage // an object, or nil; never used for a decision
 }
 
@@ -93,6 +94,9 @@ func ParseReceipt(b []byte) (*Receipt, error) {
 		rc.Inclusion = r.hashes("inclusion", 32)
 		rc.Anchor = readAnchor(r.object("anchor"), r, rc.Level)
 	}
+	if rc.Level == Finalized && r.has("fold") {
+		rc.Fold = readFold(r.object("fold"), r, rc)
+	}
 	if r.has("hints") {
 		if _, ok := r.get("hints").(object); !ok {
 			r.fail("hints", "want an object")
@@ -126,8 +130,12 @@ func (rc *Receipt) consistent() error {
 			return fmt.Errorf("message.%w", err)
 		}
 	}
-	if b := rc.Batch; b != nil && (b.Size == 0 || b.First > math.MaxUint64-b.Size) {
+	outside := func(b *Batch) bool { return b.Size == 0 || b.First > math.MaxUint64-b.Size }
+	if rc.Batch != nil && outside(rc.Batch) {
 		return errors.New("batch: size and first are out of range")
+	}
+	if rc.Fold != nil && outside(&rc.Fold.Batch) {
+		return errors.New("fold.batch: size and first are out of range")
 	}
 	return nil
 }
@@ -289,7 +297,10 @@ func (rc *Receipt) Format() []byte {
 		w.text("signature", fmt.Sprintf("0x%x", p.Signature[:])).close()
 	}
 	if rc.Level >= Included {
-		w.batch(rc)
+		w.batch(rc.Batch).hashes("inclusion", rc.Inclusion).anchor(rc.Anchor, rc.Level)
+	}
+	if rc.Fold != nil {
+		w.fold(rc.Fold)
 	}
 	if rc.Hints != nil {
 		w.raw("hints", compact(rc.Hints))
@@ -330,26 +341,23 @@ func (w *writer) entry(e Entry) *writer {
 	return w.text("evidence", e.Evidence.String()).uint("receivedAt", e.ReceivedAt)
 }
 
-func (w *writer) batch(rc *Receipt) {
-	b, a := rc.Batch, rc.Anchor
+func (w *writer) batch(b *Batch) *writer {
 	w.open("batch").uint("number", b.Number).text("root", b.Root.String()).uint("first", b.First)
-	w.uint("size", b.Size).uint("time", b.Time).text("cid", b.CID.String()).close()
-	siblings := make([]string, len(rc.Inclusion))
-	for i, h := range rc.Inclusion {
-		siblings[i] = h.String()
-	}
-	w.list("inclusion", siblings)
+	return w.uint("size", b.Size).uint("time", b.Time).text("cid", b.CID.String()).close()
+}
+
+func (w *writer) anchor(a *Anchor, level Level) *writer {
 	w.open("anchor").uint("blockNumber", a.Block.Number).text("blockHash", a.Block.Hash.String())
-	if rc.Level == Finalized {
+	if level == Finalized {
 		w.text("header", base64.StdEncoding.EncodeToString(a.Header))
 	}
 	w.raw("txIndex", strconv.FormatUint(a.TxIndex, 10)).raw("logIndex", strconv.FormatUint(a.LogIndex, 10))
-	if rc.Level == Finalized {
+	if level == Finalized {
 		nodes := make([]string, len(a.Proof))
 		for i, n := range a.Proof {
 			nodes[i] = base64.StdEncoding.EncodeToString(n)
 		}
 		w.list("proof", nodes)
 	}
-	w.close()
+	return w.close()
 }

@@ -27,6 +27,9 @@ func (r *Report) Relied() []string {
 	if r.Checks[V9].Status == Pass {
 		lines = append(lines, "your trust file")
 	}
+	if r.Checks[V13].Status == Pass {
+		lines = append(lines, "the hash of the fold's block that you supplied")
+	}
 	if len(lines) == 0 {
 		lines = append(lines, "nothing but the file itself")
 	}

@@ -27,6 +27,11 @@ func (t *Trust) Find(c Chain) *TrustedLog {
 	return &t.Logs[i]
 }
 
+// names reports whether a log of the trust file is kept at p.
+func (t *Trust) names(p Place) bool {
+	return slices.ContainsFunc(t.Logs, func(l TrustedLog) bool { return l.Chain.Place() == p })
+}
+
 // ParseTrust decodes a trust file strictly.
 func ParseTrust(b []byte) (*Trust, error) {
 	if len(b) > MaxReceipt {

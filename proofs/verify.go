@@ -41,12 +41,13 @@ const (
 	V10
 	V11
 	V12
+	V13
 	checkCount
 )
 
 var checkNames = [checkCount]string{
 	"format", "content", "author", "gate", "inclusion", "order",
-	"anchor", "block", "trusted", "finality", "payload", "promise",
+	"anchor", "block", "trusted", "finality", "payload", "promise", "fold",
 }
 
 // Verdict sums up the checks.
@@ -91,6 +92,9 @@ type Options struct {
 	BlockHash    Hash   // of the block with the anchor, from a source that the verifier trusts; zero: none
 	ExpectAuthor Author // empty: no expectation
 	ExpectRoom   Room   // empty: no expectation
+	// FoldBlockHash is of the block with the fold's anchor, from a source that the verifier trusts. Who
+	// gives it expects a fold. Zero: none.
+	FoldBlockHash Hash
 }
 
 // Expectation is the outcome of one thing that the verifier asked for.
@@ -107,6 +111,7 @@ type Report struct {
 	Expectations []Expectation
 	Receipt      *Receipt // nil when V1 failed; untrusted unless the verdict says otherwise
 	Header       *Header  // nil unless V7 passed
+	FoldHeader   *Header  // of the other chain's block; nil unless V13 passed
 	broken       bool     // V12 failed only because the anchor came late
 }
 
@@ -154,6 +159,7 @@ func Verify(file []byte, o Options) *Report {
 	r.finality(rc, o)
 	r.set(V11, Skip, "no payload was given")
 	r.promise(rc, o, trusted)
+	r.fold(rc, o)
 	r.expect(rc, o)
 	r.Verdict = r.verdict(rc)
 	return r
@@ -335,6 +341,33 @@ func (r *Report) promise(rc *Receipt, o Options, trusted *TrustedLog) {
 	}
 }
 
+// fold checks the second anchor. What is open there leaves the first as it is: unknown changes no
+// verdict unless the verifier asked for the fold.
+func (r *Report) fold(rc *Receipt, o Options) {
+	f := rc.Fold
+	if f == nil {
+		r.set(V13, Skip, "the receipt carries none")
+		return
+	}
+	h, err := VerifyFold(f, *rc.Batch, rc.Anchor.Block)
+	says := fmt.Sprintf("the batch is among %d that log %s of chain %d named", f.Head.Batches, f.Log, f.ChainID)
+	switch {
+	case err != nil:
+		r.set(V13, Fail, "%v", err)
+	case !o.FoldBlockHash.IsZero() && o.FoldBlockHash != h.Hash:
+		r.set(V13, Fail, "block %d of the fold has the hash %s, not the one that you gave", h.Number, h.Hash)
+	case o.Trust == nil:
+		r.set(V13, Unknown, "%s; you gave no trust file to say whether that log counts", says)
+	case !o.Trust.names(f.Place):
+		r.set(V13, Unknown, "%s; that log is not in your trust file", says)
+	case o.FoldBlockHash.IsZero():
+		r.set(V13, Unknown, "%s; you gave no hash of the fold's block: block %d of chain %d must have the hash %s", says, h.Number, f.ChainID, h.Hash)
+	default:
+		r.FoldHeader = &h
+		r.set(V13, Pass, "%s no later than %s, in block %d, which you vouch for by its hash", says, unixUTC(h.Time), h.Number)
+	}
+}
+
 // expect holds the receipt to what the verifier asked for. An author is only confirmed by somebody's
 // key: what a platform or nobody vouches for (classes 5 and 6) stays open.
 func (r *Report) expect(rc *Receipt, o Options) {
@@ -356,6 +389,10 @@ func (r *Report) expect(rc *Receipt, o Options) {
 	if o.ExpectRoom != "" {
 		add("room", string(o.ExpectRoom), false, o.ExpectRoom.Tag() == rc.Entry.Room)
 	}
+	if !o.FoldBlockHash.IsZero() {
+		fold := r.Checks[V13].Status
+		add("fold", o.FoldBlockHash.String(), fold == Unknown, fold == Pass)
+	}
 }
 
 func (r *Report) verdict(rc *Receipt) Verdict {
@@ -366,7 +403,7 @@ func (r *Report) verdict(rc *Receipt) Verdict {
 		return slices.ContainsFunc(r.Expectations, func(e Expectation) bool { return e.Status == s })
 	}
 	switch {
-	case is(Fail, V1, V2, V3, V4, V5, V6, V7, V8, V10, V11) || is(Fail, V12) && !r.broken:
+	case is(Fail, V1, V2, V3, V4, V5, V6, V7, V8, V10, V11, V13) || is(Fail, V12) && !r.broken:
 		return Invalid
 	case is(Fail, V9) || expected(Fail):
 		return Mismatch

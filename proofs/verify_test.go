@@ -21,6 +21,7 @@ func TestGoldenReceipts(t *testing.T) {
 	key := w.trust()
 	key.Logs[0].PromiseKeys[0] = testKey("nobody").Address()
 	goldenFile(t, "receipts/key.trust.json", key.Format())
+	goldenFile(t, "receipts/fold.trust.json", w.foldTrust().Format())
 
 	files := map[string][]byte{}
 	cases := goldenCases(w)
@@ -36,6 +37,13 @@ func TestGoldenReceipts(t *testing.T) {
 				t.Fatalf("%s: %v", c.Name, err)
 			}
 			c.BlockHash = rc.Anchor.Block.Hash.String()
+		}
+		if c.FoldHash == "own" {
+			rc, err := proofs.ParseReceipt(files[c.File])
+			if err != nil {
+				t.Fatalf("%s: %v", c.Name, err)
+			}
+			c.FoldHash = rc.Fold.Anchor.Block.Hash.String()
 		}
 		r := proofs.Verify(files[c.File], c.options(t))
 		c.Exit = r.Verdict.Exit()
@@ -68,13 +76,21 @@ func (c *goldenCase) options(t *testing.T) (o proofs.Options) {
 			t.Fatal(err)
 		}
 	}
-	if c.BlockHash != "" {
-		var err error
-		if o.BlockHash, err = proofs.ParseHash(c.BlockHash); err != nil {
-			t.Fatal(err)
-		}
-	}
+	o.BlockHash, o.FoldBlockHash = parsedHash(t, c.BlockHash), parsedHash(t, c.FoldHash)
 	return o
+}
+
+// parsedHash returns the hash, zero for no text.
+func parsedHash(t *testing.T, s string) (h proofs.Hash) {
+	t.Helper()
+	if s == "" {
+		return h
+	}
+	h, err := proofs.ParseHash(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 // TestFlipEveryByte flips every bit of one finalized receipt, and one bit a byte of others: each flip is

@@ -76,6 +76,14 @@ func (w *writer) list(key string, items []string) *writer {
 	return w.end(']')
 }
 
+func (w *writer) hashes(key string, hashes []Hash) *writer {
+	items := make([]string, len(hashes))
+	for i, h := range hashes {
+		items[i] = h.String()
+	}
+	return w.list(key, items)
+}
+
 // quote appends s as a JSON string: only what must be escaped is, in the shortest form.
 func quote(b []byte, s string) []byte {
 	b = append(b, '"')

@@ -24,8 +24,16 @@ type Signer interface {
 	SignDigest(digest proofs.Hash) (proofs.Signature, error)
 }
 
+// Folds gives finalized receipts a second anchor.
+type Folds interface {
+	// Attach returns the receipt with a fold, or an error that wraps proofs.ErrNotFound while there is none.
+	Attach(ctx context.Context, rc *proofs.Receipt) (*proofs.Receipt, error)
+}
+
 // Issuer issues the receipts of one log.
 type Issuer struct {
+	Folds Folds // nil: none; set before the first receipt
+
 	chain  proofs.Chain
 	domain proofs.Domain
 	store  Store
@@ -34,7 +42,7 @@ type Issuer struct {
 
 // New returns an Issuer.
 func New(chain proofs.Chain, store Store, signer Signer) *Issuer {
-	return &Issuer{chain, chain.PromiseDomain(), store, signer}
+	return &Issuer{chain: chain, domain: chain.PromiseDomain(), store: store, signer: signer}
 }
 
 // Promise signs the promise for an accepted entry. It must be on stable storage.
@@ -118,7 +126,22 @@ func (i *Issuer) issue(ctx context.Context, s Status) (*proofs.Receipt, error) {
 	if rc.Hints, err = json.Marshal(map[string]any{"tx": b.Tx, "cid": proofs.FormatCID(b.CID)}); err != nil {
 		return nil, err
 	}
+	if rc, err = i.fold(ctx, rc); err != nil {
+		return nil, err
+	}
 	return rc, i.check(rc)
+}
+
+// fold returns the receipt with a fold if there is one for it.
+func (i *Issuer) fold(ctx context.Context, rc *proofs.Receipt) (*proofs.Receipt, error) {
+	if i.Folds == nil || rc.Level < proofs.Finalized {
+		return rc, nil
+	}
+	folded, err := i.Folds.Attach(ctx, rc)
+	if errors.Is(err, proofs.ErrNotFound) {
+		return rc, nil
+	}
+	return folded, err
 }
 
 // check verifies the receipt as a stranger would who trusts this log. Nothing may fail; what needs a

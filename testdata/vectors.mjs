@@ -148,6 +148,18 @@ function manifest({ cases }) {
     ["an erased payload", cases.some((c) => c.chunks.some((b) => dagCBOR.decode(unbase64(b)).some((r) => r.message === null))), true]]);
 }
 
+function heads({ cases }) {
+  return some(cases, "heads").flatMap(({ leafData, leaf, block, cid, ...head }) => {
+    const [bytes, chain] = [unbase64(block), head];
+    const { v: version, peaks, ...fields } = decode(bytes);
+    const { peaks: want, ...flat } = head;
+    const text = (f) => (f instanceof Uint8Array ? hexlify(f) : String(f));
+    return [[`leaf of ${head.batches}`, [v.headData(chain, head), v.headLeaf(chain, head)], [leafData, leaf]],
+      [`block of ${head.batches}`, [cidOf(bytes), version, ...peaks.map(text)], [cid, 1, ...want]],
+      [`fields of ${head.batches}`, Object.keys(flat).map((key) => text(fields[key])).concat(Object.keys(fields).length), Object.values(flat).concat(Object.keys(flat).length)]];
+  });
+}
+
 function trust({ cases, bad }) {
   const bytes = ({ text, item, times }) => utf8(item ? text.replace("*", () => Array(times).fill(item).join(",")) : text);
   return [
@@ -160,7 +172,7 @@ function trust({ cases, bad }) {
 
 /** Rows [name, got, want] of each file. */
 const VECTORS = {
-  "tree.json": tree, "range.json": range, "messages.json": messages, "promises.json": promises, "manifest.json": manifest, "trust.json": trust,
+  "tree.json": tree, "range.json": range, "messages.json": messages, "promises.json": promises, "manifest.json": manifest, "heads.json": heads, "trust.json": trust,
   "entries.json": ({ cases, bad }) => [
     ...some(cases, "entries").map(({ entry, ...want }, i) => [`case ${i}`, [v.leafData(entry), v.leafOf(entry), v.leafData(parseLeafData(want.leafData))],
       [want.leafData, want.leaf, want.leafData]]),

@@ -1,9 +1,9 @@
 // Verifies Hansard receipts offline: a second implementation, written from docs/receipt-v1.md alone.
 // It shares nothing with the Go code; hashes and curve arithmetic come from ethers. "Section" means a
-// section of that page, V1 to V12 its checks. Hashes, addresses and keys are lower-case 0x hex,
+// section of that page, V1 to V13 its checks. Hashes, addresses and keys are lower-case 0x hex,
 // integers BigInt (exported functions take decimal strings too), other bytes Uint8Array.
 // Usage: node testdata/verify.mjs --vectors DIR, or
-//   node testdata/verify.mjs FILE... [--trust FILE] [--block-hash H] [--expect-author A] [--expect-room R] [--json]
+//   node testdata/verify.mjs FILE... [--trust FILE] [--block-hash H] [--fold-block-hash H] [--expect-author A] [--expect-room R] [--json]
 // Exit codes are the verdicts of section 10; 2 is a usage error or an unreadable input, 1 a vector that differs.
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -24,6 +24,7 @@ const show = (s) => s.slice(0, 300).replace(/[^ -~]/gu, (c) => `\\u{${c.codePoin
 const MESSAGE_TYPE = "Message(bytes32 log,string room,string author,uint64 sentAt,string kind,string body,string[] attachments,string source,bytes32 replyTo,bytes32 replaces,bytes32 seen,bytes32 notBefore,bytes32 salt)";
 const ENTRY_TYPE = "Entry(bytes32 log,uint64 index,bytes32 room,uint64 roomIndex,bytes32 roomPrev,bytes32 message,bytes32 author,uint8 vouch,bytes32 evidence,uint64 receivedAt)";
 const PROMISE_TYPE = "Promise(bytes32 log,uint256 index,bytes32 leaf,uint256 deadline,address beneficiary)";
+const HEAD_TYPE = "Head(uint256 chainId,address anchorLog,bytes32 log,uint256 batches,uint256 messages,bytes32 peaks,uint256 blockNumber,bytes32 blockHash)";
 const DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
 const ANCHORED = hashText("Anchored(bytes32,uint256,bytes32,uint256,uint256,bytes32)");
 const typedDigest = (chainId, contract, structHash) => H("0x1901",
@@ -94,6 +95,12 @@ export const rangePeaks = (hashes) => Array.from({ length: bitLength(BigInt(hash
   const end = (hashes.length >> h) << h;
   return hasBit(hashes.length, h) ? rootOf(hashes.slice(end - 2 ** h, end)) : ZERO;
 });
+
+const setBits = (n) => BigInt(n).toString(2).replaceAll("0", "").length;
+/** Section 6: the 288 bytes under the leaf of a head {batches, messages, peaks, blockNumber, blockHash} of chain {chainId, anchorLog, log}. */
+export const headData = (chain, head) => concat([hashText(HEAD_TYPE), word(chain.chainId), zeroPadValue(chain.anchorLog, 32), chain.log,
+  word(head.batches), word(head.messages), H(...head.peaks), word(head.blockNumber), head.blockHash]);
+export const headLeaf = (chain, head) => H("0x00", headData(chain, head));
 
 /** Section 9, rules 1 to 3: one JSON object from bytes; an object becomes a Map, a number {token}, so that no spelling is lost. */
 export function parseJSON(bytes) {
@@ -202,6 +209,8 @@ const PROMISE = object({ deadline: u64, beneficiary: h20, signature: hex(65) });
 const BATCH = object({ number: uint(U32), root: h32, first: u64, size: uint(U32), time: u64, cid: h32 });
 const ANCHOR = { blockNumber: u64, blockHash: h32, txIndex: indexInBlock, logIndex: indexInBlock };
 const PROOF = { header: base64(1, 16384), proof: list(1, 64, base64(1, MAX_FILE)) };
+const FOLD = object({ chain: object({ chainId: u64, anchorLog: h20, log: h32 }), path: list(0, 31, h32), batch: BATCH, anchor: object({ ...ANCHOR, ...PROOF }),
+  head: object({ batches: uint(U32), messages: u64, peaks: list(0, 32, h32), blockNumber: u64, blockHash: h32 }) });
 
 /** V1: the typed receipt in a file, or an error that says what and where. */
 export function parseReceipt(bytes) {
@@ -214,11 +223,12 @@ export function parseReceipt(bytes) {
     message: nullable(readMessage), authorship: nullable(AUTHORSHIP), entry: ENTRY,
     promise: level > 0 ? optional(PROMISE) : PROMISE, hints: optional(field((v) => v instanceof Map, "an object")),
     ...(level > 0 && { batch: BATCH, inclusion: list(0, 32, h32), anchor: object({ ...ANCHOR, ...(level > 1 && PROOF) }) }),
+    ...(level > 1 && { fold: optional(FOLD) }),
   })(root, "receipt");
   need((r.message === null) === (r.authorship === null), "message and authorship are not null together");
   need([r.entry, r.message ?? r.entry].every(({ log }) => log === r.chain.log), "the logs of chain, message and entry differ");
   need(!r.authorship?.block || /^(eip1271|erc6492)$/.test(r.authorship.scheme), "authorship.block stands with a scheme that has none");
-  need(!r.batch || (r.batch.size > 0n && r.batch.first + r.batch.size < U64), "batch.size is zero or first + size too large");
+  for (const b of [r.batch, r.fold?.batch]) need(!b || (b.size > 0n && b.first + b.size < U64), "a batch's size is zero or first + size too large");
   return r;
 }
 
@@ -293,9 +303,8 @@ export function trieValue(root, key, proof) {
   }
 }
 
-function checkAnchor({ level, chain, batch, anchor }) {
-  if (level === "promised") return skip("not anchored yet");
-  if (level === "included") return unknown("the file holds no proof before finality");
+/** V7 at "finalized": the batch's event stands in the block of the header, or an error. */
+function proveAnchor({ chain, batch, anchor }) {
   need(keccak256(anchor.header) === anchor.blockHash, "the header does not hash to anchor.blockHash");
   const header = parseRLP(anchor.header);
   need(Array.isArray(header) && header.length >= 15 && header.length <= 64 && header.every((f) => isBytes(f)) && isBytes(header[5], 32), "the header is malformed");
@@ -314,7 +323,30 @@ function checkAnchor({ level, chain, batch, anchor }) {
   need(equals(address, chain.anchorLog), "the log is not of chain.anchorLog");
   need(Array.isArray(topics) && topics.length === 3 && wanted.every((want, i) => equals(topics[i], want)), "the log's topics are not this batch's");
   need(equals(data, concat([batch.root, word(batch.first), word(batch.size), batch.cid])), "the log's data is not this batch's");
-  return pass(`log ${anchor.logIndex} of transaction ${anchor.txIndex} in block ${anchor.blockNumber}, ${anchor.proof.length} proof nodes`);
+}
+
+/** V13: the other log named a head that holds the receipt's batch; what is open there leaves the first anchor as it is. */
+function checkFold({ chain, batch, anchor, fold }, { trust, foldBlockHash }) {
+  if (!fold) return skip("the receipt carries none");
+  const { head, path } = fold;
+  need(head.batches > 0n && head.messages >= head.batches, "the head's counts contradict each other");
+  need(head.peaks.length === setBits(head.batches), `the head has ${head.peaks.length} peaks, not ${setBits(head.batches)}`);
+  need(fold.chain.chainId !== chain.chainId, "the fold is on the log's own chain");
+  const height = rangeHeight(batch.number, head.batches);
+  const [later, rest] = [head.batches - 1n - batch.number, head.messages - batch.first - batch.size];
+  need(later <= rest && rest <= later * (U32 - 1n), "the head's counts do not fit the batch");
+  need(anchor.blockNumber < head.blockNumber || (anchor.blockNumber === head.blockNumber && anchor.blockHash === head.blockHash), "the batch's block is not at or below the head's");
+  need(fold.batch.size === 1n && fold.batch.root === headLeaf(chain, head), "the fold's batch is not the head");
+  const peak = head.peaks[setBits(head.batches >> BigInt(height + 1))];
+  need(rangePeak(batchHash(batch), batch.number, head.batches, path) === peak, "batch and path do not give a peak of the head");
+  proveAnchor(fold);
+  const [hash, number] = [fold.anchor.blockHash, fold.anchor.blockNumber];
+  need(!foldBlockHash || foldBlockHash === hash, `the fold's block is ${hash}, not the one given`);
+  const says = `the batch is among ${head.batches} that log ${fold.chain.log} of chain ${fold.chain.chainId} named`;
+  if (!trust) return unknown(`${says}; no trust file was given`);
+  if (!trust.logs.some((log) => Object.keys(fold.chain).every((key) => log[key] === fold.chain[key]))) return unknown(`${says}; the trust file does not name that log`);
+  if (!foldBlockHash) return unknown(`${says}; no hash of the fold's block was given: block ${number} must have ${hash}`);
+  return pass(`${says} no later than ${when(fold.batch.time)}, in block ${number}, whose hash you gave`);
 }
 
 /** A check of section 10 returns pass, skip or unknown with the reason, and fails by throwing it. */
@@ -357,7 +389,13 @@ const CHECKS = {
     need(entry.roomIndex <= entry.index, "roomIndex is above index");
     return skip("no neighbour was given to compare with");
   },
-  "V7 anchor": checkAnchor,
+  "V7 anchor": (r) => {
+    if (r.level === "promised") return skip("not anchored yet");
+    if (r.level === "included") return unknown("the file holds no proof before finality");
+    proveAnchor(r);
+    const { txIndex, logIndex, blockNumber, proof } = r.anchor;
+    return pass(`log ${logIndex} of transaction ${txIndex} in block ${blockNumber}, ${proof.length} proof nodes`);
+  },
   "V8 block": ({ level, anchor }, { blockHash }) => {
     if (level === "promised") return skip("not anchored yet");
     const hash = level === "finalized" ? keccak256(anchor.header) : anchor.blockHash;
@@ -384,23 +422,25 @@ const CHECKS = {
     const spare = r.promise.deadline - r.batch.time;
     return spare < 0n ? { status: "fail", detail: `broken, ${-spare} s late`, broken: true } : pass(`kept, ${spare} s to spare`);
   },
+  "V13 fold": checkFold,
 };
 const WORDS = { pass: "PASS", fail: "FAIL", skip: "SKIP", unknown: "????" };
 /** The verdicts by exit code, the worst first. */
 const VERDICTS = new Map([[10, "INVALID"], [13, "MISMATCH"], [12, "UNDETERMINED"], [11, "NOT FINAL"], [14, "PROMISE BROKEN"], [0, "VALID"]]);
 
 /** The expectations as checks of their own. The tag tells a room even where nothing is disclosed. */
-function checkExpected({ message, entry }, { expectAuthor, expectRoom }) {
+function checkExpected({ message, entry }, { expectAuthor, expectRoom, foldBlockHash }, { V13 }) {
   const author = /^0x[0-9a-f]{40}$/i.test(expectAuthor) ? expectAuthor.toLowerCase() : expectAuthor;
   const row = (name, want, status) => (want ? [{ id: "--", name, status, detail: `expected ${show(want)}` }] : []);
   return [...row("author", author, !message ? "unknown" : message.author !== author ? "fail" : entry.vouch >= 5 ? "unknown" : "pass"),
-    ...row("room", expectRoom, entry.room === roomTag(expectRoom ?? "") ? "pass" : "fail")];
+    ...row("room", expectRoom, entry.room === roomTag(expectRoom ?? "") ? "pass" : "fail"),
+    ...row("fold", foldBlockHash, V13.status === "skip" ? "fail" : V13.status)];
 }
 
 function exitOf(level, done, expected) {
   const any = (status, ...ids) => ids.some((id) => done[id].status === status);
   const wanted = (status) => expected.some((check) => check.status === status);
-  if (any("fail", "V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "V10", "V11", done.V12.broken ? "V1" : "V12")) return 10;
+  if (any("fail", "V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "V10", "V11", "V13", done.V12.broken ? "V1" : "V12")) return 10;
   if (any("fail", "V9") || wanted("fail")) return 13;
   if (level !== "finalized") return 11;
   if (any("unknown", "V3", "V7", "V8", "V9", "V10") || wanted("unknown")) return 12;
@@ -412,13 +452,13 @@ function ending(r, done) {
   const passed = (...ids) => ids.every((id) => done[id].status === "pass");
   const after = passed("V2") && r.message.notBefore !== ZERO && `younger than block ${r.message.notBefore}`;
   const before = passed("V5", "V7") && `no later than ${when(r.batch.time)}, the time of block ${r.anchor.blockNumber}`;
-  const basis = [passed("V8") && "the block hash you gave", passed("V9") && "your trust file"].filter(Boolean);
+  const basis = [passed("V8") && "the block hash you gave", passed("V9") && "your trust file", passed("V13") && "the hash of the fold's block you gave"].filter(Boolean);
   const open = Object.keys(done).filter((id) => done[id].status === "skip" || done[id].status === "unknown");
   return [`Proven interval: ${[after, before].filter(Boolean).join("; ") || "none"}.`,
     `Relied on: ${basis.join("; ") || "nothing but the file"}. Not checked: ${open.join(", ")}.`];
 }
 
-/** Section 10 for the bytes of one file; input holds, each optional, trust (parseTrust), blockHash, expectAuthor, expectRoom. */
+/** Section 10 for the bytes of one file; input holds, each optional, trust (parseTrust), blockHash, foldBlockHash, expectAuthor, expectRoom. */
 export function verify(bytes, input = {}) {
   let [receipt, done] = [undefined, {}];
   const checks = Object.entries(CHECKS).map(([title, check]) => {
@@ -431,7 +471,7 @@ export function verify(bytes, input = {}) {
     }
     return { id, name, status: done[id].status, detail: done[id].detail };
   });
-  const expected = receipt ? checkExpected(receipt, input) : [];
+  const expected = receipt ? checkExpected(receipt, input, done) : [];
   const exit = exitOf(receipt?.level, done, expected);
   return { verdict: VERDICTS.get(exit), exit, level: receipt?.level ?? "", checks, expected, ending: ending(receipt, done) };
 }
@@ -439,16 +479,18 @@ export function verify(bytes, input = {}) {
 async function main() {
   const [text, flag] = [{ type: "string" }, { type: "boolean" }];
   const { values, positionals: files } = parseArgs({ allowPositionals: true, options:
-    { trust: text, "block-hash": text, "expect-author": text, "expect-room": text, vectors: text, json: flag } });
+    { trust: text, "block-hash": text, "fold-block-hash": text, "expect-author": text, "expect-room": text, vectors: text, json: flag } });
   need(!Object.values(values).includes(""), "an option is empty");
   need(!values.vectors === files.length > 0, "give receipt files, or --vectors DIR and none");
   if (values.vectors) return (await import("./vectors.mjs")).run(values.vectors);
-  const blockHash = values["block-hash"]?.toLowerCase();
-  need(!blockHash || /^0x[0-9a-f]{64}$/.test(blockHash), "--block-hash is not 32 bytes of hex");
+  const [blockHash, foldBlockHash] = ["block-hash", "fold-block-hash"].map((name) => {
+    need(values[name] === undefined || /^0x[0-9a-f]{64}$/i.test(values[name]), `--${name} is not 32 bytes of hex`);
+    return values[name]?.toLowerCase();
+  });
   const trust = values.trust && parseTrust(readFileSync(values.trust));
   const exits = files.map((file) => {
     const bytes = statSync(file).size > MAX_FILE ? new Uint8Array(MAX_FILE + 1) : readFileSync(file);
-    const { expected, ending, ...result } = verify(bytes, { trust, blockHash, expectAuthor: values["expect-author"], expectRoom: values["expect-room"] });
+    const { expected, ending, ...result } = verify(bytes, { trust, blockHash, foldBlockHash, expectAuthor: values["expect-author"], expectRoom: values["expect-room"] });
     const lines = [...result.checks, ...expected].map((c) => `${c.id.padEnd(3)} ${c.name.padEnd(9)} ${WORDS[c.status]} ${c.detail}`);
     console.log(values.json ? JSON.stringify({ file, ...result })
       : [show(file), ...lines, `${result.verdict} (exit ${result.exit})`, ...ending].join("\n"));

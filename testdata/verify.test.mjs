@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createMPT, createMerkleProof } from "@ethereumjs/mpt";
-import { concat, encodeRlp, getBytes, hexlify, id as hashText, keccak256, sha256, toBeArray, toBeHex, toUtf8Bytes, TypedDataEncoder, Wallet } from "ethers";
+import { AbiCoder, concat, encodeRlp, getBytes, hexlify, id as hashText, keccak256, sha256, toBeArray, toBeHex, toUtf8Bytes, TypedDataEncoder, Wallet } from "ethers";
 import { compare } from "./vectors.mjs";
 import * as v from "./verify.mjs";
 
@@ -47,6 +47,37 @@ async function receiptsTrie(values) {
   return { root: hexlify(trie.root()), proof: (i) => createMerkleProof(trie, key(i)) };
 }
 
+const word = (n) => toBeHex(BigInt(n), 32);
+/** The anchor of a batch in block 4 of a chain. */
+async function anchorIn(chain, batch, { log: logShape = same, header: headerShape = same, tx = 1, txOptions } = {}) {
+  const log = [chain.anchorLog, [hashText("Anchored(bytes32,uint256,bytes32,uint256,uint256,bytes32)"), chain.log, word(batch.number)],
+    concat([batch.root, word(batch.first), word(batch.size), batch.cid])];
+  const other = ["0x" + "11".repeat(20), [], "0x"];
+  const trie = await receiptsTrie([txReceipt([]), txReceipt([other, logShape(log)], txOptions), txReceipt([other], { type: null })]);
+  const header = encodeRlp(headerShape([...Array.from({ length: 5 }, (_, i) => bytes32(20 + i)), trie.root, "0x" + "00".repeat(256), "0x",
+    "0x04", "0x01c9c380", "0x5208", toBeHex(BigInt(batch.time)), "0x", ZERO, "0x0000000000000000", "0x07", bytes32(30)]));
+  return { blockNumber: "4", blockHash: keccak256(header), txIndex: tx, logIndex: 1, header: base64(header), proof: (await trie.proof(tx)).map(base64) };
+}
+
+const HEAD = "Head(uint256 chainId,address anchorLog,bytes32 log,uint256 batches,uint256 messages,bytes32 peaks,uint256 blockNumber,bytes32 blockHash)";
+const upper = { chainId: "1", anchorLog: "0x" + "6f".repeat(20), log: bytes32(40) };
+const leafOfHead = (head, of = chain) => keccak256(concat(["0x00", AbiCoder.defaultAbiCoder().encode(
+  ["bytes32", "uint256", "address", "bytes32", "uint256", "uint256", "bytes32", "uint256", "bytes32"],
+  [hashText(HEAD), of.chainId, of.anchorLog, of.log, head.batches, head.messages, keccak256(concat(head.peaks)), head.blockNumber, head.blockHash])]));
+
+/** Adds to a finalized receipt, whose batch has number 2, a fold of a head of 7 batches; change alters the head before it is anchored. */
+async function addFold(r, { change = same, root = same, size = "1" } = {}) {
+  const b = r.batch;
+  const hash = keccak256(concat(["0x00", word(b.number), b.root, word(b.first), word(b.size), word(b.time), b.cid]));
+  const tree = naiveTree([bytes32(50), bytes32(51), hash, bytes32(53)]);
+  const head = change({ batches: "7", messages: "40", peaks: [tree.root, node(bytes32(54), bytes32(55)), bytes32(56)], blockNumber: "9", blockHash: bytes32(41) });
+  const batch = { number: "1", root: root(leafOfHead(head)), first: "1", size, time: "1795258234", cid: bytes32(42) };
+  r.fold = { chain: { ...upper }, head, path: tree.proof(2), batch, anchor: await anchorIn(upper, batch) };
+  return r;
+}
+const foldTrust = (change = {}) => v.parseTrust(encode({ format: "hansard-trust/1", logs: [{ name: "demo", ...chain, promiseKeys: [operator.address.toLowerCase()] },
+  { name: "heads", ...upper, promiseBond: "0x" + "00".repeat(20), promiseKeys: [], ...change }] }));
+
 /** A valid receipt of the level; change alters its parts before they are hashed and signed. */
 async function makeReceipt(level, { scheme = "eip712", deadline = 1795341030n, message = {}, vouch, evidence, log: logShape = same, header: headerShape = same, tx = 1, txOptions, disclosed = true, promised = true } = {}) {
   const wallet = author.address.toLowerCase();
@@ -68,15 +99,8 @@ async function makeReceipt(level, { scheme = "eip712", deadline = 1795341030n, m
   const tree = naiveTree([bytes32(10), leaf, bytes32(11)]);
   r.batch = { number: "2", root: tree.root, first: "8", size: "3", time: "1795254634", cid: bytes32(6) };
   r.inclusion = tree.proof(1);
-  const word = (n) => toBeHex(BigInt(n), 32);
-  const log = [chain.anchorLog, [hashText("Anchored(bytes32,uint256,bytes32,uint256,uint256,bytes32)"), chain.log, word(2)],
-    concat([tree.root, word(8), word(3), r.batch.cid])];
-  const other = ["0x" + "11".repeat(20), [], "0x"];
-  const trie = await receiptsTrie([txReceipt([]), txReceipt([other, logShape(log)], txOptions), txReceipt([other], { type: null })]);
-  const header = encodeRlp(headerShape([...Array.from({ length: 5 }, (_, i) => bytes32(20 + i)), trie.root, "0x" + "00".repeat(256), "0x",
-    "0x04", "0x01c9c380", "0x5208", toBeHex(1795254634), "0x", ZERO, "0x0000000000000000", "0x07", bytes32(30)]));
-  r.anchor = { blockNumber: "4", blockHash: keccak256(header), txIndex: tx, logIndex: 1 };
-  if (level === "finalized") Object.assign(r.anchor, { header: base64(header), proof: (await trie.proof(tx)).map(base64) });
+  r.anchor = await anchorIn(chain, r.batch, { log: logShape, header: headerShape, tx, txOptions });
+  if (level !== "finalized") ["header", "proof"].forEach((key) => delete r.anchor[key]);
   r.hints = { tx: bytes32(7), any: [1.5e-3, true, null, { "": -0 }] };
   return r;
 }
@@ -334,11 +358,69 @@ test("each altered field fails the check that guards it", async () => {
   }
 });
 
+test("a fold is checked and leaves the first anchor as it is", async () => {
+  const plain = await makeReceipt("finalized");
+  const r = await addFold(await makeReceipt("finalized"));
+  const all = { trust: foldTrust(), blockHash: r.anchor.blockHash, foldBlockHash: r.fold.anchor.blockHash };
+  const own = { change: (h) => ({ ...h, blockNumber: "4", blockHash: plain.anchor.blockHash }) };
+  const rows = [
+    ["all given", r, all, 0, "pass"], ["none in the file", plain, { ...all, foldBlockHash: "" }, 0, "skip"], ["none in the file, expected", plain, all, 13, "skip"],
+    ["no hash of the fold's block", r, { ...all, foldBlockHash: "" }, 0, "unknown"], ["another hash", r, { ...all, foldBlockHash: bytes32(0) }, 10, "fail"],
+    ["another log trusted", r, { ...all, trust: foldTrust({ log: bytes32(0) }), foldBlockHash: "" }, 0, "unknown"],
+    ["another log trusted, expected", r, { ...all, trust: foldTrust({ chainId: "2" }) }, 12, "unknown"], ["another contract trusted, expected", r, { ...all, trust: foldTrust({ anchorLog: "0x" + "00".repeat(20) }) }, 12, "unknown"],
+    ["any bond", r, { ...all, trust: foldTrust({ promiseBond: "0x" + "11".repeat(20) }) }, 0, "pass"], ["no trust", r, { ...all, trust: null }, 12, "unknown"],
+    ["no block hash", r, { ...all, blockHash: "" }, 12, "pass"], ["head in the batch's block", await addFold(await makeReceipt("finalized"), own), all, 0, "pass"],
+  ];
+  for (const [name, receipt, input, exit, status] of rows) {
+    const foldBlockHash = input.foldBlockHash === all.foldBlockHash ? receipt.fold?.anchor.blockHash ?? all.foldBlockHash : input.foldBlockHash;
+    const result = v.verify(encode(receipt), { ...input, foldBlockHash });
+    assert.equal(result.exit, exit, `${name}: ${JSON.stringify(result)}`);
+    assert.equal(statuses(result).V13, status, name);
+  }
+  assert.match(v.verify(encode(r), all).ending[1], /your trust file; the hash of the fold's block you gave/);
+});
+
+test("each altered field of a fold fails", async () => {
+  const base = await addFold(await makeReceipt("finalized"));
+  const input = { trust: foldTrust(), blockHash: base.anchor.blockHash };
+  const x = bytes32(77);
+  const malformed = [(f) => { f.extra = 1; }, (f) => { f.inclusion = []; }, (f) => { f.chain.promiseBond = "0x" + "00".repeat(20); }, (f) => { f.head.log = x; }, (f) => { f.head.batches = 7; },
+    (f) => { f.head.batches = "4294967296"; }, (f) => { f.head.messages = "18446744073709551616"; }, (f) => { f.head.peaks = Array(33).fill(x); }, (f) => { f.path = Array(32).fill(x); }, (f) => { f.path = null; },
+    (f) => { f.batch.size = "0"; }, (f) => { f.batch.first = "18446744073709551615"; }, (f) => { f.anchor.header = ""; }, (f) => { f.anchor.proof = []; }, (f) => { f.anchor.txIndex = "1"; },
+    ...["chain", "head", "path", "batch", "anchor"].map((key) => (f) => { delete f[key]; }), ...["batches", "messages", "peaks", "blockNumber", "blockHash"].map((key) => (f) => { delete f.head[key]; })];
+  const wrong = [(f) => { f.chain.chainId = chain.chainId; }, (f) => { f.chain.anchorLog = chain.anchorLog; }, (f) => { f.chain.log = x; }, (f) => { f.head.batches = "6"; }, (f) => { f.head.batches = "0"; },
+    (f) => { f.head.batches = "11"; }, (f) => { f.head.messages = "41"; }, (f) => { f.head.messages = "6"; }, (f) => { f.head.peaks.reverse(); }, (f) => { f.head.peaks.pop(); }, (f) => { f.head.peaks.push(x); },
+    ...[0, 1, 2].map((i) => (f) => { f.head.peaks[i] = x; }), (f) => { f.head.blockNumber = "10"; }, (f) => { f.head.blockNumber = "3"; }, (f) => { f.head.blockHash = x; },
+    (f) => { f.path[0] = x; }, (f) => { f.path.reverse(); }, (f) => { f.path.pop(); }, (f) => { f.path.push(x); }, (f) => { f.batch.number = "2"; }, (f) => { f.batch.root = x; }, (f) => { f.batch.first = "2"; },
+    (f) => { f.batch.size = "2"; }, (f) => { f.batch.time = "1795258235"; }, (f) => { f.batch.cid = x; }, (f) => { f.anchor.blockNumber = "5"; }, (f) => { f.anchor.blockHash = x; }, (f) => { f.anchor.txIndex = 0; },
+    (f) => { f.anchor.logIndex = 0; }, (f) => { f.anchor.logIndex = 2; }, (f) => { f.anchor.proof.push(f.anchor.proof[0]); }, (f) => { f.anchor.proof.pop(); }, (f) => { f.anchor.proof.reverse(); },
+    (f) => { f.anchor.header = base64(concat([Buffer.from(f.anchor.header, "base64"), "0x00"])); }];
+  for (const [id, alters] of [["V1", malformed], ["V13", wrong]]) {
+    for (const alter of alters) {
+      const r = structuredClone(base);
+      alter(r.fold);
+      const result = v.verify(encode(r), input);
+      assert.equal(statuses(result)[id], "fail", `${id} ${alter}: ${JSON.stringify(result.checks)}`);
+      assert.equal(result.exit, 10, `${id} ${alter}`);
+    }
+  }
+  const set = (fields) => ({ change: (h) => ({ ...h, ...fields }) });
+  const anew = { few: set({ messages: "14" }), many: set({ messages: String(11n + 4n * 0xffffffffn + 1n) }), peak: { change: (h) => ({ ...h, peaks: h.peaks.with(0, x) }) }, without: { change: (h) => ({ ...h, batches: "2", peaks: [h.peaks[0]] }) },
+    below: set({ blockNumber: "3" }), beside: set({ blockNumber: "4" }), two: { root: (leaf) => node(leaf, leaf), size: "2" },
+    log: { root: () => leafOfHead(base.fold.head, { ...chain, log: x }) }, chain: { root: () => leafOfHead(base.fold.head, { ...chain, chainId: "7" }) }, contract: { root: () => leafOfHead(base.fold.head, { ...chain, anchorLog: "0x" + "00".repeat(20) }) } };
+  for (const [name, how] of Object.entries(anew)) {
+    const result = v.verify(encode(await addFold(await makeReceipt("finalized"), how)), input);
+    assert.equal(statuses(result).V13, "fail", `${name}: ${JSON.stringify(result.checks)}`);
+    assert.equal(result.exit, 10, name);
+  }
+  for (const level of ["promised", "included"]) assert.equal(statuses(v.verify(encode({ ...await makeReceipt(level), fold: base.fold }), input)).V1, "fail", level);
+});
+
 test("no flipped byte of one in four leaves a receipt valid", async () => {
-  const base = await makeReceipt("finalized");
+  const base = await addFold(await makeReceipt("finalized"));
   delete base.hints;
   const bytes = encode(base);
-  const input = { trust: trustOf(), blockHash: base.anchor.blockHash };
+  const input = { trust: foldTrust(), blockHash: base.anchor.blockHash, foldBlockHash: base.fold.anchor.blockHash };
   assert.equal(v.verify(bytes, input).exit, 0);
   for (let i = 0; i < bytes.length; i += 4) {
     const flipped = bytes.slice();
@@ -358,7 +440,7 @@ test("command line", async (t) => {
   const run = (...args) => spawnSync(process.execPath, [fileURLToPath(new URL("verify.mjs", import.meta.url)), ...args], { encoding: "utf8" });
   const full = ["--trust", trust, "--block-hash", final.anchor.blockHash];
   const rows = [[[ok, ...full], 0], [[...full, ok, late], 14], [[ok, promised, late, ...full], 11], [[ok, promised, late], 12], [[ok, promised, ok, "--expect-room", "x", ...full], 13],
-    [[ok, bad, promised, ...full], 10], [[], 2], [[ok, "--nope"], 2], [[join(dir, "none")], 2], [[ok, "--block-hash", "0x12"], 2], [[ok, "--trust", bad], 2], [[ok, "--expect-author", ""], 2],
+    [[ok, bad, promised, ...full], 10], [[], 2], [[ok, "--nope"], 2], [[join(dir, "none")], 2], [[ok, "--block-hash", "0x12"], 2], [[ok, "--fold-block-hash", "undefined"], 2], [[ok, ...full, "--fold-block-hash", bytes32(0)], 13], [[ok, "--trust", bad], 2], [[ok, "--expect-author", ""], 2],
     [["--vectors", dir], 1], [["--vectors", dir, ok], 1]];
   for (const [args, status] of rows) assert.equal(run(...args).status, status, args.join(" "));
   const vectors = fileURLToPath(new URL("vectors", import.meta.url));
@@ -377,7 +459,7 @@ test("command line", async (t) => {
   const lines = run(ok, bad, ...full, "--json").stdout.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(lines.map(({ file, verdict, exit, level }) => [file, verdict, exit, level]), [[ok, "VALID", 0, "finalized"], [bad, "INVALID", 10, ""]]);
   assert.deepEqual(Object.keys(lines[0]), ["file", "verdict", "exit", "level", "checks"]);
-  assert.deepEqual(lines[0].checks.map((c) => c.id), Array.from({ length: 12 }, (_, i) => `V${i + 1}`));
+  assert.deepEqual(lines[0].checks.map((c) => c.id), Array.from({ length: 13 }, (_, i) => `V${i + 1}`));
 });
 
 test("a vector that is altered, or bad and accepted, is noticed", () => {
@@ -395,6 +477,8 @@ test("a vector that is altered, or bad and accepted, is noticed", () => {
     promises: [set("cases", 2, "digest"), set("cases", 2, "signer"), (j) => { j.bad.find(({ why }) => why.startsWith("twin")).signature = j.cases[0].signature; }],
     manifest: [...["root", "roomRoot", "cid", "number", "first", "size", "prev"].map((key) => set("cases", 1, key)), (j) => j.cases[1].chunks.reverse(), (j) => j.cases[1].chunks.pop(),
       (j) => j.cases.pop(), (j) => { j.cases[1].manifest = Buffer.concat([Buffer.from(j.cases[1].manifest, "base64"), Buffer.of(0)]).toString("base64"); }],
+    heads: [...["leaf", "leafData", "cid", "batches", "messages", "blockHash", "chainId", "log"].map((key) => set("cases", 3, key)), set("cases", 3, "peaks", 1),
+      (j) => { j.cases[3].block = Buffer.concat([Buffer.from(j.cases[3].block, "base64"), Buffer.of(0)]).toString("base64"); }],
     trust: [(j) => { j.cases[0].logs = 2; }, (j) => { j.cases[5].keys = 1; }, (j) => { j.bad[7] = j.cases[0]; }],
     receipts: [set("cases", 0, "verdict"), set("cases", 3, "checks", "V7"), (j) => { j.cases[0].blockHash = ""; }],
   };

@@ -34,7 +34,10 @@ func explain(w io.Writer, rc *proofs.Receipt) {
 		explainPath(w, rc)
 	}
 	if rc.Level == proofs.Finalized {
-		explainBlock(w, rc)
+		explainBlock(w, rc.Anchor)
+	}
+	if rc.Fold != nil {
+		explainFold(w, rc)
 	}
 }
 
@@ -126,8 +129,7 @@ func explainPath(w io.Writer, rc *proofs.Receipt) {
 	equal(w, "batch.root", nodes[len(nodes)-1], rc.Batch.Root)
 }
 
-func explainBlock(w io.Writer, rc *proofs.Receipt) {
-	a := rc.Anchor
+func explainBlock(w io.Writer, a *proofs.Anchor) {
 	fmt.Fprintf(w, "  block: the header, %d bytes\n", len(a.Header))
 	word(w, "H(header)", proofs.Keccak(a.Header))
 	equal(w, "anchor.blockHash", proofs.Keccak(a.Header), a.Block.Hash)
@@ -145,4 +147,41 @@ func explainBlock(w io.Writer, rc *proofs.Receipt) {
 			equal(w, "the receipts root", proofs.Keccak(node), h.ReceiptsRoot)
 		}
 	}
+}
+
+var headWords = [9]string{
+	"H(Head type)", "chainId", "anchorLog", "log", "batches", "messages", "H(peaks)", "blockNumber", "blockHash",
+}
+
+// explainFold prints the way from the batch to a peak, from the peaks to the head's leaf, and the other
+// chain's block.
+func explainFold(w io.Writer, rc *proofs.Receipt) {
+	f, number, at := rc.Fold, rc.Batch.Number, rc.Batch.Hash()
+	fmt.Fprintf(w, "  fold: batch %d of the %d of the head, up to its peak\n", number, f.Head.Batches)
+	word(w, "H(0x00 || batch)", at)
+	for k, sibling := range f.Path {
+		left, right := at, sibling
+		if number>>k&1 == 1 {
+			left, right = sibling, at
+		}
+		at = proofs.HashNode(left, right)
+		fmt.Fprintf(w, "    level %d: H(0x01 || left || right)\n", k)
+		word(w, "  left", left)
+		word(w, "  right", right)
+		word(w, "  gives", at)
+	}
+	data := f.Head.LeafData()
+	fmt.Fprintln(w, "  head: the peaks, and nine words")
+	for _, p := range f.Head.Peaks {
+		word(w, "peak", p)
+		if p == at {
+			fmt.Fprintf(w, "    %-22s is what the path gives\n", "")
+		}
+	}
+	for i, name := range headWords {
+		word(w, name, proofs.Hash(data[32*i:32*i+32]))
+	}
+	word(w, "H(0x00 || words)", f.Head.Leaf())
+	equal(w, "fold.batch.root", f.Head.Leaf(), f.Batch.Root)
+	explainBlock(w, &f.Anchor)
 }

@@ -141,6 +141,9 @@ func sections(rc *proofs.Receipt) []section {
 	if rc.Batch != nil {
 		all = append(all, batchSections(rc)...)
 	}
+	if rc.Fold != nil {
+		all = append(all, foldSections(rc.Fold)...)
+	}
 	if rc.Hints != nil {
 		s := section{name: "hints"}
 		s.add("", "%s", oneLine(string(rc.Hints), maxDetail))
@@ -188,31 +191,61 @@ func messageSections(rc *proofs.Receipt) []section {
 }
 
 func batchSections(rc *proofs.Receipt) []section {
-	b, a := rc.Batch, rc.Anchor
-	s := section{name: "batch"}
+	i := section{name: "inclusion"}
+	for k, h := range rc.Inclusion {
+		i.add(fmt.Sprintf("level %d", k), "%s", h)
+	}
+	return []section{batchSection("batch", "manifest", rc.Batch), i, anchorSection("anchor", rc.Anchor, rc.Level)}
+}
+
+// batchSection lists a batch; names is what its cid names.
+func batchSection(name, names string, b *proofs.Batch) section {
+	s := section{name: name}
 	s.add("number", "%d", b.Number)
 	s.add("root", "%s", b.Root)
 	s.add("first", "%d", b.First)
 	s.add("size", "%d", b.Size)
 	s.add("time", "%d = %s", b.Time, secondsUTC(b.Time))
 	s.add("cid", "%s", b.CID)
-	s.add("manifest", "%s (computed)", proofs.FormatCID(b.CID))
-	i := section{name: "inclusion"}
-	for k, h := range rc.Inclusion {
-		i.add(fmt.Sprintf("level %d", k), "%s", h)
-	}
-	n := section{name: "anchor"}
+	s.add(names, "%s (computed)", proofs.FormatCID(b.CID))
+	return s
+}
+
+func anchorSection(name string, a *proofs.Anchor, level proofs.Level) section {
+	n := section{name: name}
 	n.add("blockNumber", "%d", a.Block.Number)
 	n.add("blockHash", "%s", a.Block.Hash)
 	n.add("txIndex", "%d", a.TxIndex)
 	n.add("logIndex", "%d", a.LogIndex)
-	if rc.Level == proofs.Finalized {
+	if level == proofs.Finalized {
 		n.add("header", "%d bytes %s", len(a.Header), clip(base64.StdEncoding.EncodeToString(a.Header)))
 		for i, node := range a.Proof {
 			n.add("proof", "node %d, %d bytes %s", i, len(node), clip(base64.StdEncoding.EncodeToString(node)))
 		}
 	}
-	return []section{s, i, n}
+	return n
+}
+
+// foldSections lists the second anchor.
+func foldSections(f *proofs.Fold) []section {
+	c := section{name: "fold chain"}
+	c.add("chainId", "%d", f.ChainID)
+	c.add("anchorLog", "%s", f.AnchorLog)
+	c.add("log", "%s", f.Log)
+	h := section{name: "fold head"}
+	h.add("batches", "%d", f.Head.Batches)
+	h.add("messages", "%d", f.Head.Messages)
+	for _, p := range f.Head.Peaks {
+		h.add("peak", "%s", p)
+	}
+	h.add("blockNumber", "%d", f.Head.Block.Number)
+	h.add("blockHash", "%s", f.Head.Block.Hash)
+	h.add("leaf", "%s (computed)", f.Head.Leaf())
+	p := section{name: "fold path"}
+	for k, sibling := range f.Path {
+		p.add(fmt.Sprintf("level %d", k), "%s", sibling)
+	}
+	return []section{c, h, p, batchSection("fold batch", "head", &f.Batch), anchorSection("fold anchor", &f.Anchor, proofs.Finalized)}
 }
 
 // clip shortens what no person reads.

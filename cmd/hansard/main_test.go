@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,7 +32,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			receipts, err := filepath.Abs(golden)
 			e.Setenv("RECEIPTS", receipts)
-			e.Setenv("BLOCK", readCases(t)[0].BlockHash)
+			cases := readCases(t)
+			e.Setenv("BLOCK", cases[0].BlockHash)
+			e.Setenv("FOLD", cases[slices.IndexFunc(cases, func(c goldenCase) bool { return c.Name == "folded" })].FoldBlock)
 			return errors.Join(err, writeEvil(filepath.Join(e.WorkDir, "evil.json")))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},

@@ -42,6 +42,8 @@ type nodeConfig struct {
 	Anchor   anchor.Config // all but Nodes, Log, Signers and Store
 	Batch    batcher.Config
 	Logger   *slog.Logger
+	Fold     *nodeConfig   // the chain that the log is folded into, see openFold; nil: none
+	Every    time.Duration // least time between two heads there; 0: fold's default
 }
 
 // node is one process that keeps a log: store, batcher, payload, anchorer and, in development, the
@@ -55,6 +57,7 @@ type node struct {
 	pinner   *payload.Pinner
 	anchorer *anchor.Anchorer
 	issuer   *receipts.Issuer
+	folding  *folding        // nil: the log is not folded
 	dev      *devchain.Chain // nil with an RPC
 	mined    chan struct{}   // closed when dev ended, after mineErr is set
 	mineErr  error
@@ -102,11 +105,19 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 	n.trust = &proofs.Trust{Logs: []proofs.TrustedLog{{
 		Name: cfg.LogName, Chain: n.chain, PromiseKeys: []proofs.Address{promise.Address()},
 	}}}
+	n.lookAtHead(ctx)
+	if err := n.wire(cfg, promise); err != nil {
+		return n, err
+	}
+	if cfg.Fold != nil {
+		if err := n.openFold(ctx, cfg); err != nil {
+			return n, err
+		}
+	}
 	if err := renameio.WriteFile(filepath.Join(cfg.Dir, "trust.json"), n.trust.Format(), 0o644); err != nil {
 		return n, fmt.Errorf("write the trust file: %w", err)
 	}
-	n.lookAtHead(ctx)
-	return n, n.wire(cfg, promise)
+	return n, nil
 }
 
 // devAccount is the key of the development chain's only account.
@@ -240,6 +251,9 @@ func (n *node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.anchorer.Run(ctx) })
 	g.Go(func() error { return n.followHead(ctx) })
 	g.Go(func() error { return n.watchChain(ctx) })
+	if n.folding != nil {
+		g.Go(func() error { return n.folding.Run(ctx) })
+	}
 	return g.Wait()
 }
 

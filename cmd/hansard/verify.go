@@ -19,7 +19,7 @@ func verifyCommand() *cli.Command {
 		Name:      "verify",
 		Usage:     "check receipts, offline",
 		ArgsUsage: "FILE...|-",
-		Description: "Makes the twelve checks V1 to V12 on each file and opens no socket. What counts is what you\n" +
+		Description: "Makes the thirteen checks V1 to V13 on each file and opens no socket. What counts is what you\n" +
 			"bring: a trust file with the logs that you accept, and the hash of the block with the anchor,\n" +
 			"from a source that you trust. Neither is ever taken from the receipt or from its folder.\n\n" +
 			"Exit codes: 0 VALID, 10 INVALID, 11 NOT FINAL (ask again later), 12 UNDETERMINED (an input is\n" +
@@ -28,6 +28,7 @@ func verifyCommand() *cli.Command {
 		Flags: []cli.Flag{
 			trustFlag(),
 			&cli.StringSliceFlag{Name: "block-hash", Usage: "`HASH` of the block with the anchor, from a source that you trust; repeat it for receipts in several blocks"},
+			&cli.StringSliceFlag{Name: "fold-block-hash", Usage: "`HASH` of the block with the anchor of the fold, on the other chain; whoever gives it wants a fold"},
 			&cli.StringFlag{Name: "expect-author", Usage: "the `AUTHOR` that you expect: a wallet or a URI"},
 			&cli.StringFlag{Name: "expect-room", Usage: "the `ROOM` that you expect"},
 			&cli.BoolFlag{Name: "explain", Usage: "print the arithmetic, hash by hash"},
@@ -45,6 +46,7 @@ type verifier struct {
 	trustPath string
 	options   proofs.Options
 	blocks    []proofs.Hash
+	folds     []proofs.Hash // blocks with anchors of folds
 }
 
 func newVerifier(c *cli.Context) (*verifier, error) {
@@ -53,12 +55,11 @@ func newVerifier(c *cli.Context) (*verifier, error) {
 	if v.options.Trust, err = readTrust(v.trustPath); err != nil {
 		return nil, err
 	}
-	for _, s := range c.StringSlice("block-hash") {
-		h, err := proofs.ParseHash(strings.ToLower(s))
-		if err != nil || h.IsZero() {
-			return nil, usage("--block-hash %.80q: want 0x and 64 hex digits, not all zero", s)
-		}
-		v.blocks = append(v.blocks, h)
+	if v.blocks, err = hashFlags(c, "block-hash"); err != nil {
+		return nil, err
+	}
+	if v.folds, err = hashFlags(c, "fold-block-hash"); err != nil {
+		return nil, err
 	}
 	if s := c.String("expect-author"); s != "" {
 		if v.options.ExpectAuthor, err = parseAuthor(s); err != nil {
@@ -71,6 +72,18 @@ func newVerifier(c *cli.Context) (*verifier, error) {
 		}
 	}
 	return v, nil
+}
+
+// hashFlags reads the hashes of a flag that may be repeated.
+func hashFlags(c *cli.Context, name string) (hashes []proofs.Hash, err error) {
+	for _, s := range c.StringSlice(name) {
+		h, err := proofs.ParseHash(strings.ToLower(s))
+		if err != nil || h.IsZero() {
+			return nil, usage("--%s %.80q: want 0x and 64 hex digits, not all zero", name, s)
+		}
+		hashes = append(hashes, h)
+	}
+	return hashes, nil
 }
 
 // parseAuthor reads an author as people write it: a wallet also with upper-case digits.
@@ -185,13 +198,26 @@ func runVerify(c *cli.Context) error {
 
 func (v *verifier) verify(file []byte) *proofs.Report {
 	o := v.options
-	if len(v.blocks) > 0 {
-		o.BlockHash = v.blocks[0]
+	var anchored, folded proofs.Hash
+	if rc, err := proofs.ParseReceipt(file); err == nil {
+		anchored = blockHash(rc)
+		if rc.Fold != nil {
+			folded = proofs.Keccak(rc.Fold.Anchor.Header)
+		}
 	}
-	if rc, err := proofs.ParseReceipt(file); err == nil && slices.Contains(v.blocks, blockHash(rc)) {
-		o.BlockHash = blockHash(rc)
-	}
+	o.BlockHash, o.FoldBlockHash = choose(v.blocks, anchored), choose(v.folds, folded)
 	return proofs.Verify(file, o)
+}
+
+// choose returns the hash that is in the file if it was given, and else the first that was, if any.
+func choose(given []proofs.Hash, file proofs.Hash) (h proofs.Hash) {
+	if slices.Contains(given, file) {
+		return file
+	}
+	if len(given) > 0 {
+		h = given[0]
+	}
+	return h
 }
 
 // blockHash returns the hash that V8 compares, zero below proofs.Included.
@@ -244,8 +270,9 @@ type verifyLine struct {
 	Checks       []proofs.Check       `json:"checks"`
 	Expectations []proofs.Expectation `json:"expectations"`
 	Claims       *claims              `json:"claims"`
-	NotBefore    *proofs.Hash         `json:"notBefore"`       // a block that the message is younger than
-	NotAfter     *uint64              `json:"notAfter,string"` // in seconds; both null where nothing is proven
+	NotBefore    *proofs.Hash         `json:"notBefore"`                     // a block that the message is younger than
+	NotAfter     *uint64              `json:"notAfter,string"`               // in seconds; both null where nothing is proven
+	FoldNotAfter *uint64              `json:"foldNotAfter,string,omitempty"` // the same by the fold, on its chain
 	TrustBasis   []string             `json:"trustBasis"`
 	NotChecked   []string             `json:"notChecked"`
 	Compare      *compare             `json:"compare,omitempty"`
@@ -283,6 +310,9 @@ func (v *verifier) line(path string, r *proofs.Report) verifyLine {
 		}
 		if i.NotAfter != 0 {
 			l.NotAfter = &i.NotAfter
+		}
+		if r.FoldHeader != nil {
+			l.FoldNotAfter = &r.FoldHeader.Time
 		}
 	}
 	if rc := r.Receipt; rc != nil {

@@ -26,6 +26,7 @@ type goldenCase struct {
 	File         string
 	Trust        string
 	BlockHash    string
+	FoldBlock    string `json:"foldBlockHash"`
 	ExpectAuthor string
 	ExpectRoom   string
 	Verdict      proofs.Verdict
@@ -55,7 +56,7 @@ func (g goldenCase) args() []string {
 		args = append(args, "--trust", filepath.Join(golden, g.Trust))
 	}
 	for flag, value := range map[string]string{
-		"--block-hash": g.BlockHash, "--expect-author": g.ExpectAuthor, "--expect-room": g.ExpectRoom,
+		"--block-hash": g.BlockHash, "--fold-block-hash": g.FoldBlock, "--expect-author": g.ExpectAuthor, "--expect-room": g.ExpectRoom,
 	} {
 		if value != "" {
 			args = append(args, flag, value)
@@ -130,7 +131,7 @@ func checkText(t *testing.T, g goldenCase) {
 func TestVerifyWorstOfMany(t *testing.T) {
 	first := map[int]goldenCase{}
 	for _, g := range readCases(t) {
-		if _, ok := first[g.Exit]; !ok && g.BlockHash == readCases(t)[0].BlockHash && g.Trust == "trust.json" && g.ExpectRoom+g.ExpectAuthor == "" {
+		if _, ok := first[g.Exit]; !ok && g.BlockHash == readCases(t)[0].BlockHash && g.Trust == "trust.json" && g.ExpectRoom+g.ExpectAuthor+g.FoldBlock == "" {
 			first[g.Exit] = g
 		}
 	}

@@ -115,6 +115,9 @@ func proven(r *proofs.Report) string {
 			upper += fmt.Sprintf(", if block %d has the hash of V8", r.Header.Number)
 		}
 	}
+	if h := r.FoldHeader; h != nil {
+		lower += fmt.Sprintf("; by the fold it was there by %s, whatever became of chain %d", secondsUTC(h.Time), r.Receipt.Chain.ChainID)
+	}
 	return upper + "; " + lower
 }
 
@@ -158,6 +161,9 @@ func firstFail(r *proofs.Report) string {
 		}
 	}
 	for _, e := range r.Expectations {
+		if e.Status == proofs.Fail && e.Name == "fold" {
+			return "you expected a fold, anchored in the block " + e.Want
+		}
 		if e.Status == proofs.Fail {
 			return fmt.Sprintf("you expected the %s %s", e.Name, e.Want)
 		}
@@ -181,8 +187,11 @@ func (v *verifier) undetermined(path string, r *proofs.Report) string {
 	if r.Checks[proofs.V3].Status == proofs.Unknown {
 		s += "\nThe author cannot be checked here: " + oneLine(r.Checks[proofs.V3].Detail, maxDetail) + "."
 	}
-	if r.Receipt.Message == nil && len(r.Expectations) > 0 {
+	if r.Receipt.Message == nil && (v.options.ExpectAuthor != "" || v.options.ExpectRoom != "") {
 		s += "\nThe message is not disclosed, so it cannot be compared with what you expect."
+	}
+	if r.Checks[proofs.V13].Status == proofs.Unknown && len(v.folds) > 0 {
+		s += "\nThe fold cannot be checked here: " + oneLine(r.Checks[proofs.V13].Detail, maxDetail) + "."
 	}
 	if r.Checks[proofs.V9].Status == proofs.Unknown {
 		s += "\nWhich logs count is yours to say: give a trust file (--trust FILE) that did not come with the receipt."
@@ -206,7 +215,11 @@ func (v *verifier) compare(path string, r *proofs.Report) *compare {
 		args[5] = shellQuote(v.trustPath)
 	}
 	for _, e := range r.Expectations {
-		args = append(args, "--expect-"+e.Name, shellQuote(e.Want))
+		flag := "--expect-" + e.Name
+		if e.Name == "fold" {
+			flag = "--fold-block-hash"
+		}
+		args = append(args, flag, shellQuote(e.Want))
 	}
 	c.Command = strings.Join(args, " ")
 	return c

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/fold"
+	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/receipts"
+	"github.com/hansard-dao/hansard/storage"
+)
+
+var _ receipts.Folds = (*folding)(nil)
+
+// folding keeps the log of a node's heads, on another chain.
+type folding struct {
+	*node  // of the other chain: nodes, store and anchorer
+	folder *fold.Folder
+	log    *slog.Logger
+}
+
+// headsName is the name of the log of heads: an account may keep several on one chain.
+func headsName(of proofs.Chain) string {
+	return fmt.Sprintf("heads of log %s of %s on chain %d", of.Log, of.AnchorLog, of.ChainID)
+}
+
+// openFold folds the node's log into the chain of cfg.Fold, and its receipts carry the fold from then on.
+func (n *node) openFold(ctx context.Context, cfg nodeConfig) (err error) {
+	if n.folding, err = openFolding(ctx, n, cfg, *cfg.Fold, cfg.Every); err != nil {
+		return err
+	}
+	n.close = append(n.close, n.folding.Close)
+	n.issuer.Folds = n.folding
+	n.trust.Logs = append(n.trust.Logs, proofs.TrustedLog{Name: "heads of " + cfg.LogName, Chain: n.folding.chain})
+	return nil
+}
+
+// openFolding opens what folds n's log into the chain of other: RPC, Quorum, ChainID, Signers, Owner, Deploy, Anchor
+// and Logger count there, own is n's configuration. It starts nothing.
+func openFolding(ctx context.Context, n *node, own, other nodeConfig, every time.Duration) (f *folding, err error) {
+	f = &folding{node: &node{changed: n.changed}, log: own.Logger}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("open the fold: %w", err), f.Close())
+			f = nil
+		}
+	}()
+	if other.Owner.IsZero() {
+		other.Owner = other.Signers[0].Address()
+	}
+	other.LogName = headsName(n.chain)
+	if err := f.dial(ctx, other); err != nil {
+		return f, err
+	}
+	f.chain.AnchorLog, f.chain.Log = anchor.ContractAddress(), proofs.LogID(other.Owner, logSalt(other.LogName))
+	if f.chain.ChainID == n.chain.ChainID {
+		return f, usage("the log cannot be folded into its own chain %d", n.chain.ChainID)
+	}
+	if f.db, err = storage.Open(storage.Config{Dir: filepath.Join(own.Dir, "fold"), Chain: f.chain}); err != nil {
+		return f, err
+	}
+	f.close = append(f.close, f.db.Close)
+	if err := f.openLog(ctx, other); err != nil {
+		return f, err
+	}
+	if err := f.checkNewest(ctx); err != nil {
+		return f, err
+	}
+	a := f.anchorConfig(other)
+	a.Store = anchorStore{f.db, f.changed}
+	if f.anchorer, err = anchor.New(a); err != nil {
+		return f, err
+	}
+	cfg := fold.Config{
+		Log: n.chain.Place(), Into: f.chain.Place(), Batches: n.db, Store: f.db, Node: n.ipfs, Every: every, Logger: own.Logger,
+		Chain:  &fold.Nodes{Quorum: n.nodes, Log: n.chain.Place(), Confirmations: own.Anchor.Confirmations},
+		Sealed: func() { f.anchorer.Wake(); f.changed() },
+	}
+	if n.dev != nil {
+		cfg.Poll = time.Second
+	}
+	f.folder, err = fold.New(cfg)
+	return f, err
+}
+
+// Attach adds a fold. A receipt does not wait for its second anchor: trouble is logged, and there is none.
+func (f *folding) Attach(ctx context.Context, rc *proofs.Receipt) (*proofs.Receipt, error) {
+	folded, err := f.folder.Attach(ctx, rc)
+	if err != nil && !errors.Is(err, proofs.ErrNotFound) && ctx.Err() == nil {
+		f.log.Warn("receipt goes without its fold", "batch", rc.Batch.Number, "err", err)
+		err = fmt.Errorf("%w: %w", proofs.ErrNotFound, err)
+	}
+	return folded, err
+}
+
+// Run folds and anchors until ctx ends or one of the two fails.
+func (f *folding) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return f.folder.Run(ctx) })
+	g.Go(func() error { return f.anchorer.Run(ctx) })
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("fold: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/anchor/devchain"
+	"github.com/hansard-dao/hansard/batcher"
+	"github.com/hansard-dao/hansard/identity"
+	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/signer"
+)
+
+// otherChain is a chain that mines by itself, and the configuration to anchor on it.
+func otherChain(t *testing.T, id uint64) nodeConfig {
+	t.Helper()
+	key, err := identity.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rich := new(big.Int).Mul(big.NewInt(1000), big.NewInt(1e18))
+	chain, err := devchain.Open(devchain.Config{ChainID: id, HTTPAddr: "127.0.0.1:0",
+		Alloc: types.GenesisAlloc{common.Address(key.Address()): {Balance: rich}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- chain.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-done, chain.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return nodeConfig{RPC: []string{chain.URL()}, ChainID: id, Signers: []signer.Signer{signer.FromKey(key)}, Deploy: true,
+		Anchor: anchor.Config{Poll: devPoll}, Logger: discard()}
+}
+
+// TestOpenFold keeps a log on one chain and its heads on another, until a receipt carries both anchors.
+func TestOpenFold(t *testing.T) {
+	own := nodeConfig{Dir: t.TempDir(), Promise: "promise", LogName: "main", Batch: batcher.Config{MaxAge: time.Second}, Logger: discard()}
+	w := newWaiter()
+	other := otherChain(t, 20)
+	same := other
+	same.ChainID = 21
+	own.Fold, own.Every = &same, time.Hour
+	if _, err := openNode(t.Context(), own, w.notify); err == nil {
+		t.Error("nodes of another chain than the one configured")
+	}
+	own.Fold = &other
+	n, err := openNode(t.Context(), own, w.notify)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	b, err := os.ReadFile(filepath.Join(own.Dir, "trust.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := proofs.ParseTrust(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	loops := make(chan error, 1)
+	go func() { loops <- n.Run(ctx) }()
+	res := n.batcher.Submit(ctx, batcher.Submission{Evidence: proofs.Evidence{Scheme: proofs.SchemeNone}, Message: proofs.Message{
+		Log: n.chain.Log, Room: "room", Author: "zoom:Dan", Kind: "text/plain", Body: "to be folded", Salt: proofs.Hash{1}, SentAt: uint64(time.Now().UnixMilli()),
+	}})[0]
+	if res.Err != nil {
+		t.Fatal(res.Err)
+	}
+	n.batcher.Flush()
+	var rc *proofs.Receipt
+	limit, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err = w.until(limit, func() (bool, error) {
+		rc, err = n.issuer.Receipt(limit, res.ID)
+		return err == nil && rc.Fold != nil, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := proofs.Verify(rc.Format(), proofs.Options{Trust: trust, BlockHash: rc.Anchor.Block.Hash, FoldBlockHash: rc.Fold.Anchor.Block.Hash})
+	if r.Verdict != proofs.Valid || r.Checks[proofs.V13].Status != proofs.Pass || rc.Fold.ChainID != 20 {
+		t.Errorf("%s, %+v", r.Verdict, r.Checks[proofs.V13])
+	}
+	stop()
+	if err := <-loops; err != nil {
+		t.Error(err)
+	}
+}
