@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"math"
 	"math/big"
@@ -47,6 +48,8 @@ func chainFlags() []cli.Flag {
 		&cli.StringFlag{Name: "cap-tx", Usage: "most that one transaction may cost, such as \"0.01 ether\" (`AMOUNT`)"},
 		&cli.StringFlag{Name: "cap-day", Usage: "most that 24 hours may cost (`AMOUNT`)"},
 		&cli.StringFlag{Name: "cap-month", Usage: "most that 30 days may cost (`AMOUNT`)"},
+		&cli.StringFlag{Name: "fold-chain", Usage: "chain `FILE` of another chain, such as L1, into which the log's head is folded as a second anchor (spends gas)"},
+		&cli.DurationFlag{Name: "fold-every", Usage: "least `TIME` between two heads there (default: 24h)"},
 		&cli.StringFlag{Name: "data-fee", Value: "none", Usage: "how the chain charges for data beside gas: `none` or op-stack"},
 	}
 }
@@ -61,134 +64,176 @@ func nodeFrom(c *cli.Context, logger *slog.Logger) (cfg nodeConfig, err error) {
 			return cfg, usage("--%s: want a time over 0, got %s", name, c.Duration(name))
 		}
 	}
+	cfg = nodeConfig{
+		Dir: c.String("data"), Promise: c.String("promise-key"), LogName: c.String("log-name"), Deploy: c.Bool("deploy"), Logger: logger,
+		Batch: batcher.Config{MaxMessages: c.Uint64("max-messages"), MaxAge: c.Duration("max-age"), Promise: c.Duration("promise")},
+	}
 	var file chainFile
 	if path := c.String("chain"); path != "" && !c.Bool("dev") {
 		if file, err = loadChain(path); err != nil {
 			return cfg, err
 		}
 	}
-	cfg = nodeConfig{
-		Dir: c.String("data"), RPC: rpcURLs(c, &file), Contract: file.Contract, Owner: file.LogOwner,
-		Promise: c.String("promise-key"), LogName: c.String("log-name"), Deploy: c.Bool("deploy"), Logger: logger,
-		Batch: batcher.Config{MaxMessages: c.Uint64("max-messages"), MaxAge: c.Duration("max-age"), Promise: c.Duration("promise")},
-	}
-	override(c, "quorum", c.Int, &cfg.Quorum, file.Quorum)
-	override(c, "chain-id", c.Uint64, &cfg.ChainID, file.ChainID)
-	if cfg.Quorum > len(cfg.RPC) && !c.IsSet("quorum") {
-		cfg.Quorum = 0 // the file's is of the file's nodes
-	}
-	if cfg.Anchor, err = anchorFrom(c, &file); err != nil {
+	if err := file.override(c); err != nil {
 		return cfg, err
 	}
-	if c.Bool("dev") || len(cfg.RPC) == 0 {
-		cfg.RPC, cfg.Owner = nil, proofs.Address{}
+	if c.Bool("dev") || len(file.RPC) == 0 {
+		cfg.Anchor, err = file.anchor(cfg.Batch.Promise)
 		if !c.IsSet("max-age") {
 			cfg.Batch.MaxAge = devMaxAge
 		}
-		return cfg, nil
+		return cfg, errors.Join(err, noFold(c))
 	}
 	if cfg.Batch.Promise <= cfg.Batch.MaxAge {
 		return cfg, usage("--promise %s is not longer than --max-age %s: it could not be kept", cfg.Batch.Promise, cfg.Batch.MaxAge)
 	}
-	return cfg, keysFrom(c, &file, &cfg)
+	if cfg.Password, err = password(c, "password-file", "Password of the keys"); err != nil {
+		return cfg, err
+	}
+	if err := cfg.use(c, &file); err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.foldFrom(c)
 }
 
-// keysFrom reads who owns the log, and opens who signs.
-func keysFrom(c *cli.Context, file *chainFile, cfg *nodeConfig) (err error) {
-	if s := c.String("log-owner"); s != "" {
-		if cfg.Owner, err = parseAddress(s); err != nil {
-			return usage("--log-owner: %w", err)
-		}
-	}
-	if !c.IsSet("account") {
-		for _, uri := range file.Accounts {
-			if err := c.Set("account", uri); err != nil {
-				return usage("--account: %w", err)
-			}
-		}
-	}
-	if cfg.Password, err = password(c, "password-file", "Password of the keys"); err != nil {
+// use fills what a chain file says: where the log is, what may be spent there, and who signs.
+func (cfg *nodeConfig) use(c *cli.Context, file *chainFile) (err error) {
+	cfg.RPC, cfg.Quorum, cfg.ChainID, cfg.Contract, cfg.Owner = file.RPC, file.Quorum, file.ChainID, file.Contract, file.LogOwner
+	if cfg.Anchor, err = file.anchor(cfg.Batch.Promise); err != nil {
 		return err
 	}
-	cfg.Signers, err = openSigners(c, filepath.Join(cfg.Dir, "keys"), cfg.Password)
+	if len(file.Accounts) > 0 {
+		cfg.Signers, err = openSigners(c, file.Accounts, filepath.Join(cfg.Dir, "keys"), cfg.Password)
+	}
 	return err
 }
 
-// override sets a field to the flag, if that was given, and else to what the chain file says.
-func override[T comparable](c *cli.Context, flag string, read func(string) T, field *T, file T) {
-	var zero T
-	if *field = read(flag); !c.IsSet(flag) && file != zero {
-		*field = file
+// foldFrom reads into which chain the log is folded, if into any.
+func (cfg *nodeConfig) foldFrom(c *cli.Context) error {
+	path := c.String("fold-chain")
+	if path == "" {
+		return noFold(c)
 	}
+	file, err := loadChain(path)
+	if err != nil {
+		return err
+	}
+	if cfg.Every = c.Duration("fold-every"); cfg.Every < 0 {
+		return usage("--fold-every: want 0 or more, got %s", cfg.Every)
+	}
+	cfg.Fold = &nodeConfig{Dir: cfg.Dir, Password: cfg.Password, Signers: cfg.Signers, Deploy: cfg.Deploy, Logger: cfg.Logger}
+	if err := cfg.Fold.use(c, &file); err != nil {
+		return err
+	}
+	if len(cfg.Fold.RPC) == 0 {
+		return usage("--fold-chain %s: it names no node (rpc)", path)
+	}
+	return nil
+}
+
+// noFold refuses flags that would do nothing.
+func noFold(c *cli.Context) error {
+	for _, name := range []string{"fold-chain", "fold-every"} {
+		if c.IsSet(name) {
+			return usage("--%s: want --fold-chain FILE, and a log on a chain of --rpc or --chain", name)
+		}
+	}
+	return nil
 }
 
 // gasPriceOracle is where every chain of the OP stack says what it charges for data.
 var gasPriceOracle = mustAddress("0x420000000000000000000000000000000000000f")
 
-// anchorFrom reads what chainFlags and the chain file say of finality and money.
-func anchorFrom(c *cli.Context, file *chainFile) (a anchor.Config, err error) {
-	override(c, "confirmations", c.Uint64, &a.Confirmations, file.Confirm)
-	override(c, "from-block", c.Uint64, &a.FromBlock, file.FromBlock)
-	override(c, "urgent", c.Duration, &a.Urgent, file.Urgent)
-	a.LogWindow = file.LogWindow
-	if a.Urgent == 0 {
-		a.Urgent = min(2*time.Hour, c.Duration("promise")/4)
+// override puts what flags say in the place of what the file says.
+func (f *chainFile) override(c *cli.Context) (err error) {
+	f.RPC = rpcURLs(c, f)
+	if f.Quorum > len(f.RPC) {
+		f.Quorum = 0 // the file's is of the file's nodes
 	}
-	var rule, data string
-	charges := map[bool]string{true: "op-stack"}[file.OPStack]
-	override(c, "on-cap", c.String, &rule, file.OnCap)
-	override(c, "data-fee", c.String, &data, charges)
-	if a.OnCap, err = anchor.ParseOnCap(rule); err != nil {
-		return a, usage("--on-cap: %w", err)
+	flag(c, "quorum", c.Int, &f.Quorum)
+	flag(c, "chain-id", c.Uint64, &f.ChainID)
+	flag(c, "confirmations", c.Uint64, &f.Confirm)
+	flag(c, "from-block", c.Uint64, &f.FromBlock)
+	flag(c, "urgent", c.Duration, &f.Urgent)
+	flag(c, "on-cap", c.String, &f.OnCap)
+	if c.IsSet("account") || len(f.Accounts) == 0 {
+		f.Accounts = c.StringSlice("account")
 	}
-	switch data {
-	case "none":
-	case "op-stack":
-		a.DataFee = gasPriceOracle
-	default:
-		return a, usage("--data-fee: want none or op-stack, got %q", data)
+	if s := c.String("log-owner"); s != "" {
+		if f.LogOwner, err = parseAddress(s); err != nil {
+			return usage("--log-owner: %w", err)
+		}
 	}
-	if a.Fees, err = feesFrom(c, file); err != nil {
-		return a, err
+	if c.IsSet("data-fee") {
+		kind := c.String("data-fee")
+		if f.OPStack = kind == "op-stack"; !f.OPStack && kind != "none" {
+			return usage("--data-fee: want none or op-stack, got %q", kind)
+		}
 	}
-	a.Caps = anchor.Caps{Tx: file.CapTx, Day: file.CapDay, Month: file.CapMonth}
-	for name, field := range map[string]**big.Int{"cap-tx": &a.Caps.Tx, "cap-day": &a.Caps.Day, "cap-month": &a.Caps.Month} {
+	for name, field := range map[string]**big.Int{"max-fee-gwei": &f.MaxFee, "max-tip-gwei": &f.MaxTip} {
+		if !c.IsSet(name) {
+			continue
+		}
+		gwei := c.Float64(name)
+		if gwei < 0 || gwei > 1e9 || math.IsNaN(gwei) {
+			return usage("--%s: want 0 to 1e9, got %g", name, gwei)
+		}
+		*field = new(big.Int).SetUint64(uint64(gwei * 1e9))
+	}
+	for name, field := range map[string]**big.Int{"cap-tx": &f.CapTx, "cap-day": &f.CapDay, "cap-month": &f.CapMonth} {
 		if !c.IsSet(name) {
 			continue
 		}
 		if *field, err = cost.ParseWei(c.String(name)); err != nil {
-			return a, usage("--%s: %w", name, err)
+			return usage("--%s: %w", name, err)
 		}
 		if (*field).Sign() == 0 {
-			return a, usage("--%s: an amount of 0 lets nothing be anchored", name)
+			return usage("--%s: an amount of 0 lets nothing be anchored", name)
 		}
 	}
-	return a, nil
+	return nil
 }
 
-// feesFrom reads the caps of a gas price, in wei.
-func feesFrom(c *cli.Context, file *chainFile) (f anchor.Fees, err error) {
+// flag sets a field to the flag if that was given.
+func flag[T any](c *cli.Context, name string, read func(string) T, field *T) {
+	if c.IsSet(name) {
+		*field = read(name)
+	}
+}
+
+// anchor returns what the file says of finality and money, for promises of that length.
+func (f *chainFile) anchor(promise time.Duration) (a anchor.Config, err error) {
+	a = anchor.Config{
+		Confirmations: f.Confirm, FromBlock: f.FromBlock, LogWindow: f.LogWindow, Urgent: f.Urgent,
+		Caps: anchor.Caps{Tx: f.CapTx, Day: f.CapDay, Month: f.CapMonth},
+	}
+	if a.Urgent == 0 && promise > 0 {
+		a.Urgent = min(2*time.Hour, promise/4)
+	}
+	if f.OnCap != "" {
+		if a.OnCap, err = anchor.ParseOnCap(f.OnCap); err != nil {
+			return a, usage("--on-cap: %w", err)
+		}
+	}
+	if f.OPStack {
+		a.DataFee = gasPriceOracle
+	}
 	for _, limit := range []struct {
-		name  string
 		field *uint64
-		file  *big.Int
-	}{{"max-fee-gwei", &f.MaxFee, file.MaxFee}, {"max-tip-gwei", &f.MaxTip, file.MaxTip}} {
-		gwei := c.Float64(limit.name)
-		if gwei < 0 || gwei > 1e9 || math.IsNaN(gwei) {
-			return f, usage("--%s: want 0 to 1e9, got %g", limit.name, gwei)
+		wei   *big.Int
+	}{{&a.Fees.MaxFee, f.MaxFee}, {&a.Fees.MaxTip, f.MaxTip}} {
+		if limit.wei == nil {
+			continue
 		}
-		*limit.field = uint64(gwei * 1e9)
-		if !c.IsSet(limit.name) && limit.file != nil {
-			if !limit.file.IsUint64() {
-				return f, usage("chain file: %s is over any price of gas", limit.name)
-			}
-			*limit.field = limit.file.Uint64()
+		if !limit.wei.IsUint64() {
+			return a, usage("%s gwei is over any price of gas", cost.FormatGwei(limit.wei))
 		}
+		*limit.field = limit.wei.Uint64()
 	}
-	if f.MaxFee > 0 && f.MaxTip > f.MaxFee {
-		return f, usage("--max-tip-gwei is over --max-fee-gwei")
+	if a.Fees.MaxFee > 0 && a.Fees.MaxTip > a.Fees.MaxFee {
+		return a, usage("the cap of the tip is over the cap of the fee: lower --max-tip-gwei")
 	}
-	return f, nil
+	return a, nil
 }
 
 func mustAddress(s string) proofs.Address {

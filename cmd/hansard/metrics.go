@@ -37,12 +37,17 @@ type metrics struct {
 	Now     func() time.Time // nil: time.Now
 }
 
-// newMetrics serves the metrics in Prometheus' text format, with those of the Go runtime and the process.
-func newMetrics(m metrics, logger *slog.Logger) http.Handler {
+// newMetrics serves the metrics in Prometheus' text format, with those of the Go runtime and the process. Those
+// of the log into which this one is folded have the prefix fold_; nil: it is not folded.
+func newMetrics(m metrics, fold *metrics, logger *slog.Logger) http.Handler {
 	if m.Now == nil {
 		m.Now = time.Now
 	}
 	r := prometheus.NewRegistry()
+	if fold != nil {
+		fold.Now = m.Now
+		prometheus.WrapRegistererWithPrefix("fold_", r).MustRegister(fold)
+	}
 	r.MustRegister(&m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError,
@@ -227,4 +232,17 @@ func toFloat(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// metrics serves those of the node.
+func (n *node) metrics(promise time.Duration, logger *slog.Logger) http.Handler {
+	of := func(n *node) metrics {
+		return metrics{Log: n.db, Promise: promise, Counts: n.anchorer.Counts, Delay: n.anchorer.Delay, Money: n.anchorer.Money, Health: n.nodes.Health}
+	}
+	var fold *metrics
+	if n.folding != nil {
+		m := of(n.folding.node)
+		fold = &m
+	}
+	return newMetrics(of(n), fold, logger)
 }

@@ -80,7 +80,7 @@ func newLog(t *testing.T) *storage.DB {
 func scrape(t *testing.T, m metrics, logs *bytes.Buffer) (lines []string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	newMetrics(m, slog.New(slog.NewTextHandler(logs, nil))).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	newMetrics(m, nil, slog.New(slog.NewTextHandler(logs, nil))).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain; version=0.0.4") || !strings.Contains(w.Body.String(), "\ngo_goroutines ") {
 		t.Errorf("status %d, %v", w.Code, w.Header())
 	}

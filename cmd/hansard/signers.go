@@ -30,10 +30,9 @@ func accountFlags() []cli.Flag {
 	}
 }
 
-// openSigners opens what --account names, in that order. Key files are in the folder dir. External signers are
-// told the calls of AnchorLog.
-func openSigners(c *cli.Context, dir, password string) ([]signer.Signer, error) {
-	uris := c.StringSlice("account")
+// openSigners opens these keys, in that order. Key files are in the folder dir. External signers are told the
+// calls of AnchorLog.
+func openSigners(c *cli.Context, uris []string, dir, password string) ([]signer.Signer, error) {
 	if err := refuseKeys(uris, c.Bool("unsafe-env-key"), os.Environ()); err != nil {
 		return nil, err
 	}

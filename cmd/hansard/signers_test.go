@@ -21,7 +21,7 @@ func asSigners(t *testing.T, dir string, args ...string) (opened []signer.Signer
 	var errs bytes.Buffer
 	app := newApp(strings.NewReader(""), &errs, &errs)
 	command := &cli.Command{Name: "accounts", Flags: accountFlags(), Action: func(c *cli.Context) (err error) {
-		opened, err = openSigners(c, dir, "secret")
+		opened, err = openSigners(c, c.StringSlice("account"), dir, "secret")
 		return err
 	}}
 	finish(command)
