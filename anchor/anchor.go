@@ -136,7 +136,7 @@ type Anchorer struct {
 	pending map[proofs.Hash]*waiting
 	retry   map[uint64]time.Time // when a batch whose transactions reverted is tried again
 	warned  map[uint64]time.Time // when a batch's promises were last said to be at risk
-	priced  time.Time            // when fees were last looked at with nothing to send
+	looked  time.Time            // when the chain was last looked at with nothing to send
 	poor    time.Time            // when low funds were last warned of
 }
 
@@ -240,7 +240,7 @@ func (a *Anchorer) round(ctx context.Context) (why *hold, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: read batches: %w", errStore, err)
 	}
-	if len(batches) == 0 && !a.timeToPrice() {
+	if len(batches) == 0 && !a.timeToLook() {
 		if d := a.delay.Load(); d != nil && d.Code == GasCap { // of the last look at fees
 			return &hold{d.Code, d.Detail}, nil
 		}
@@ -276,7 +276,7 @@ func (a *Anchorer) round(ctx context.Context) (why *hold, err error) {
 	if !v.waiting && why == nil && len(errs) == 0 {
 		why = a.tooDear(ctx, v)
 	}
-	return why, errors.Join(errs...)
+	return why, errors.Join(append(errs, a.tally(v))...)
 }
 
 // advance takes one batch as far as the view allows. s is kept as the store has it.

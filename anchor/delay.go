@@ -115,15 +115,22 @@ func (a *Anchorer) mustPay(v *view, s *proofs.Sealed) bool {
 	return a.cfg.OnCap == Pay && known && left <= a.cfg.Urgent
 }
 
-// priceEvery is how often fees are looked at while nothing has to be sent: about one block of Ethereum.
-const priceEvery = 12 * time.Second
+// How often the chain is looked at while no batch waits.
+const (
+	priceEvery = 12 * time.Second // where there is a cap of the fee: about one block of Ethereum
+	idleEvery  = time.Minute      // for what the account holds
+)
 
-// timeToPrice reports whether fees are to be looked at though no batch waits.
-func (a *Anchorer) timeToPrice() bool {
-	if a.cfg.Fees.MaxFee == 0 || time.Since(a.priced) < priceEvery {
+// timeToLook reports whether the chain is to be looked at though no batch waits.
+func (a *Anchorer) timeToLook() bool {
+	every := idleEvery
+	if a.cfg.Fees.MaxFee > 0 {
+		every = priceEvery
+	}
+	if time.Since(a.looked) < every {
 		return false
 	}
-	a.priced = time.Now()
+	a.looked = time.Now()
 	return true
 }
 

@@ -160,22 +160,25 @@ type Money struct {
 // Money returns the figures of the last round, and nil before the first. It is safe for concurrent use.
 func (a *Anchorer) Money() *Money { return a.money.Load() }
 
-// account reads what was spent, once, and works out where that leaves us.
+// account reads the balance and, once, what was spent, and works out where that leaves us.
 func (a *Anchorer) account(ctx context.Context, v *view, batches []proofs.Sealed) (err error) {
-	now := v.head.Time
 	if a.ledger == nil {
-		spends, err := a.cfg.Store.Recent(ctx, before(now, month))
+		spends, err := a.cfg.Store.Recent(ctx, before(v.head.Time, month))
 		if err != nil {
 			return fmt.Errorf("%w: read what was spent: %w", errStore, err)
 		}
 		a.ledger = &ledger{spends}
 	}
-	v.batches = batches
-	m := &Money{Account: v.own(), Caps: a.cfg.Caps}
-	if m.Balance, err = a.cfg.Nodes.Balance(ctx, v.head.Hash, v.own()); err != nil {
+	if v.balance, err = a.cfg.Nodes.Balance(ctx, v.head.Hash, v.own()); err != nil {
 		return err
 	}
-	v.balance = m.Balance
+	v.batches = batches
+	return a.tally(v)
+}
+
+// tally works out the figures of Money. It is repeated at the end of a round, which spends.
+func (a *Anchorer) tally(v *view) (err error) {
+	m := &Money{Account: v.own(), Caps: a.cfg.Caps, Balance: v.balance}
 	for span, field := range map[time.Duration]**big.Int{day: &m.Day, month: &m.Month} {
 		if *field, err = a.spent(v, span, nil); err != nil {
 			return err
@@ -244,7 +247,9 @@ func (a *Anchorer) runway(v *view) (perDay *big.Int, lasts time.Duration) {
 	}
 	add(a.ledger.final)
 	for i := range v.batches {
-		add(v.batches[i].Spent)
+		if v.batches[i].State != proofs.StateFinalized { // in this round: it is in the ledger
+			add(v.batches[i].Spent)
+		}
 	}
 	if total.Sign() == 0 {
 		return nil, 0

@@ -108,13 +108,15 @@ func (d *doctor) readTrust() (*proofs.TrustedLog, error) {
 		return nil, err
 	}
 	t, err := proofs.ParseTrust(b)
-	if err == nil && (len(t.Logs) != 1 || len(t.Logs[0].PromiseKeys) == 0) {
-		err = errors.New("want one log with its promise key")
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &t.Logs[0], nil
+	for i := range t.Logs { // a log into which it is folded has no promises
+		if len(t.Logs[i].PromiseKeys) > 0 {
+			return &t.Logs[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%s: want a log with its promise key", path)
 }
 
 func (d *doctor) openStore(trust *proofs.TrustedLog) (s *storeState, err error) {
