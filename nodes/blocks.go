@@ -267,13 +267,18 @@ func (q *Quorum) reach(ctx context.Context, what string, said []answer[*Block]) 
 func (q *Quorum) at(ctx context.Context, what string, said []answer[*Block], number uint64) (*Block, error) {
 	known := map[*node]*Block{}
 	var of []*node
+	var here []answer[*Block]
 	for _, a := range said {
 		if a.value.Number >= number {
 			of = append(of, a.node)
 		}
 		if a.value.Number == number {
 			known[a.node] = a.value
+			here = append(here, a)
 		}
+	}
+	if k, n := largest(here, (*Block).key); n >= q.cfg.Need {
+		return agreed(here, k, (*Block).key)[0], nil
 	}
 	return vote[*Block]{what: fmt.Sprintf("%s at block %d", what, number), of: of, key: (*Block).key,
 		f: func(ctx context.Context, n *node) (*Block, error) {

@@ -32,14 +32,23 @@ const (
 // node is called by its host, and whatever else its URL holds is kept out of names and errors. Nothing is
 // connected to before it is asked, so that nodes may be down. Redirects are not followed.
 func Dial(_ context.Context, urls []string, cfg Config) (*Quorum, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxResponseHeaderBytes = maxHeaderSize
+	q, err := dial(urls, cfg, t)
+	if err != nil {
+		return nil, err
+	}
+	q.http = t
+	return q, nil
+}
+
+func dial(urls []string, cfg Config, transport http.RoundTripper) (*Quorum, error) {
 	q, err := newQuorum(len(urls), cfg)
 	if err != nil {
 		return nil, err
 	}
-	q.http = http.DefaultTransport.(*http.Transport).Clone()
-	q.http.MaxResponseHeaderBytes = maxHeaderSize
 	client := &http.Client{
-		Transport:     limited{q.http},
+		Transport:     limited{transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	var places []string

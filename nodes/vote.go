@@ -153,10 +153,14 @@ func (p *poll[T]) tries(ctx context.Context, n *node, began time.Time) (v T, err
 	for {
 		select {
 		case n.open <- struct{}{}:
-		case <-p.done:
-			return v, errDropped
-		case <-ctx.Done():
-			return v, ctx.Err()
+		default:
+			select {
+			case n.open <- struct{}{}:
+			case <-p.done:
+				return v, errDropped
+			case <-ctx.Done():
+				return v, ctx.Err()
+			}
 		}
 		if !p.anyChain {
 			err = p.q.vouch(ctx, n)
@@ -236,14 +240,19 @@ func (v vote[T]) ask(ctx context.Context, q *Quorum) (value T, err error) {
 	if p.run(ctx, v.of) != settled {
 		return value, p.noQuorum(ctx, v.what, v.key)
 	}
-	for _, a := range p.got {
-		if v.key(a.value) == winner {
-			value = a.value
+	return agreed(p.got, winner, v.key)[0], nil
+}
+
+// agreed returns the answers of those who won. The others are outvoted.
+func agreed[T any](got []answer[T], winner string, key func(T) string) (values []T) {
+	for _, a := range got {
+		if key(a.value) == winner {
+			values = append(values, a.value)
 		} else {
 			a.node.outvoted()
 		}
 	}
-	return value, nil
+	return values
 }
 
 // largest returns the answer that most of them are, by key, and how many.
