@@ -195,7 +195,7 @@ func (n *node) fail(err error, timeout time.Duration) *nodeError {
 	var (
 		already *nodeError
 		at      *url.Error
-		http    rpc.HTTPError
+		status  rpc.HTTPError
 		stated  rpc.Error
 	)
 	switch {
@@ -209,8 +209,8 @@ func (n *node) fail(err error, timeout time.Duration) *nodeError {
 		e.text, e.stated, e.cause = err.Error(), true, err
 	case errors.As(err, &at):
 		e.text = at.Err.Error()
-	case errors.As(err, &http):
-		e.text = strings.TrimSpace(http.Status + " " + string(http.Body[:min(len(http.Body), 4*maxText)]))
+	case errors.As(err, &status):
+		e.text = strings.TrimSpace(status.Status + " " + string(status.Body[:min(len(status.Body), 4*maxText)]))
 	case errors.As(err, &stated):
 		e.text, e.stated = fmt.Sprintf("%s (code %d)", err, stated.ErrorCode()), true
 	default:
