@@ -23,8 +23,12 @@ import (
 type zeros struct{ char byte }
 
 func (z zeros) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = z.char
+	if len(p) == 0 {
+		return 0, nil
+	}
+	p[0] = z.char
+	for n := 1; n < len(p); n *= 2 {
+		copy(p[n:], p[:n])
 	}
 	return len(p), nil
 }
