@@ -37,28 +37,37 @@ func (q *Quorum) Header(ctx context.Context, block proofs.Hash) ([]byte, error) 
 }
 
 // BlockReceipts returns the receipts of a block, of the first node whose answer is accepted: accept
-// holds them against the header's receipts root, and is called by one goroutine. What it cannot prove are
-// the fields that Encode does not cover. A node that cannot give them all at once is asked for each.
+// holds what they encode to against the header's receipts root, and is called by one goroutine. Beside that
+// Block and Index are sure; the other fields that Encode does not cover are one node's word. A node that
+// cannot give all at once is asked for each.
 func (q *Quorum) BlockReceipts(ctx context.Context, block proofs.Hash, accept func([]*TxReceipt) error) ([]*TxReceipt, error) {
 	return first(ctx, q, fmt.Sprintf("read receipts of block %s", block), func(ctx context.Context, n *node) ([]*TxReceipt, error) {
 		ctx = bulk(ctx)
 		at := rpc.BlockNumberOrHashWithHash(common.Hash(block), false)
 		all, err := orAbsent(call[[]*TxReceipt](ctx, n, "eth_getBlockReceipts", at))
 		var stated rpc.Error
-		if errors.Is(err, errNull) || errors.As(err, &stated) { // it does not know the method, or not by hash, or the answer is too long for it
-			return oneByOne(ctx, n, block)
+		if errors.As(err, &stated) { // it does not know the method, or not by hash, or the answer is too long for it
+			one, err2 := oneByOne(ctx, n, block)
+			if err2 != nil {
+				err2 = fmt.Errorf("%s; and one by one: %w", err, err2)
+			}
+			return one, err2
 		}
 		if err != nil {
 			return nil, err
 		}
 		return *all, nil
 	}, func(all []*TxReceipt) error {
-		for i, r := range all {
-			if r == nil || r.Index != uint64(i) || r.Block != block {
-				return fmt.Errorf("receipt %d is missing or of another place", i)
-			}
+		if i := slices.Index(all, nil); i >= 0 {
+			return fmt.Errorf("receipt %d is missing", i)
 		}
-		return accept(all)
+		if err := accept(all); err != nil {
+			return err
+		}
+		for i, r := range all { // proven by their order, whatever the node says
+			r.Block, r.Index = block, uint64(i)
+		}
+		return nil
 	})
 }
 

@@ -519,7 +519,7 @@ func TestReceiptsOneByOne(t *testing.T) {
 		want string // part of the error; empty: none
 	}{
 		{"all", unknown, ""},
-		{"null", only("eth_getBlockReceipts", always(reply{})), ""},
+		{"null", only("eth_getBlockReceipts", always(reply{})), "not found"},
 		{"one is missing", allOf(unknown, only("eth_getTransactionReceipt", always(reply{}))), "receipt 0 is missing"},
 		{"too many", allOf(unknown, only("eth_getBlockByHash", func(_ request, h reply) reply {
 			return edit(h.result, func(m map[string]any) { m["transactions"] = make([]proofs.Hash, maxBlockTxs+1) })
