@@ -108,7 +108,8 @@ func readBlock(ctx context.Context, n *node, tag string) (*Block, error) {
 	return &Block{uint64(*raw.Number), proofs.Hash(*raw.Hash), uint64(*raw.Time), (*big.Int)(raw.BaseFee)}, nil
 }
 
-// Head returns the newest block that enough nodes have on their chain. Nodes are asked for their chain
+// Head returns the newest block that enough nodes have on their chain; where they are on different forks,
+// one that is at most as far below the fork as they are above it. Nodes are asked for their chain
 // again, and those of another one are left out. Nodes that are slow are waited for, up to Timeout, only if
 // the head would go back without them.
 func (q *Quorum) Head(ctx context.Context) (*Block, error) {

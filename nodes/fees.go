@@ -133,13 +133,13 @@ func (q *Quorum) Send(ctx context.Context, raw []byte) error {
 		return open
 	}
 	p.run(ctx, q.listened())
-	took, refused := len(p.got), 0
+	took, no := len(p.got), &refusal{need: q.cfg.Need}
 	for _, e := range p.errs {
 		if e.stated {
-			refused++
+			no.texts = append(no.texts, strings.ToLower(e.text))
 		}
 	}
-	if took > 0 && (refused < q.cfg.Need || took >= q.cfg.Need) {
+	if took > 0 && (len(no.texts) < q.cfg.Need || took >= q.cfg.Need) {
 		return nil
 	}
 	if err := ctx.Err(); took == 0 && err != nil {
@@ -149,5 +149,31 @@ func (q *Quorum) Send(ctx context.Context, raw []byte) error {
 	if took == 0 {
 		said = "send transaction: no node takes it"
 	}
-	return errors.Join(append([]error{errors.New(said)}, p.troubles()...)...)
+	no.error = errors.Join(append([]error{errors.New(said)}, p.troubles()...)...)
+	return no
+}
+
+// refusal is the error of Send with what nodes stated, in lower case.
+type refusal struct {
+	error
+	texts []string
+	need  int
+}
+
+func (r *refusal) Unwrap() error { return r.error }
+
+// Refused tells whether an error of Send says that enough nodes refuse the transaction with that word, such
+// as underpriced. What fewer say may be a lie, and dear to act on.
+func Refused(err error, word string) bool {
+	var r *refusal
+	if !errors.As(err, &r) {
+		return false
+	}
+	n := 0
+	for _, text := range r.texts {
+		if strings.Contains(text, word) {
+			n++
+		}
+	}
+	return n >= r.need
 }
