@@ -161,6 +161,23 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// TestSecretsOfNew has a client whose URL the Quorum does not know.
+func TestSecretsOfNew(t *testing.T) {
+	c, err := rpc.Dial("http://user:" + secretWord + "@127.0.0.1:1/" + secretPath + "?k=" + secretQuery)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := New([]Node{{"a", c}}, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = q.Head(t.Context())
+	if err == nil {
+		t.Fatal("no error")
+	}
+	(&world{T: t, q: q}).checkSecrets(err)
+}
+
 // TestRedirect has a node that sends questions on to another place, which must not hear of them.
 func TestRedirect(t *testing.T) {
 	heard := false

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,6 +87,66 @@ func TestHead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHeadBetween has a liar that claims to be far ahead: the head is where the honest two meet.
+func TestHeadBetween(t *testing.T) {
+	for _, behind := range []uint64{599, 591, 400} {
+		w := newWorld(t, 3, Config{})
+		w.nodes[0].fault, w.nodes[1].head = farAhead, behind
+		if b := w.head(); b.Number != behind || b.Hash != mainChain.hash(behind) {
+			t.Errorf("the head is %d, want %d", b.Number, behind)
+		}
+	}
+}
+
+// TestHidden has a liar that hides what the node that is behind cannot know: it is not said to be absent.
+func TestHidden(t *testing.T) {
+	w := newWorld(t, 3, Config{})
+	w.nodes[0].fault = func(r request, h reply) reply {
+		if r.Method == "eth_getTransactionReceipt" || r.param(0) == hexutil.EncodeUint64(txsAt) {
+			return reply{}
+		}
+		return h
+	}
+	w.nodes[1].head = txsAt - 10
+	w.head()
+	if _, err := w.q.BlockAt(t.Context(), txsAt); !errors.Is(err, ErrNoQuorum) || errors.Is(err, ErrNotFound) {
+		t.Errorf("block: %v", err)
+	}
+	if _, err := w.q.TxReceipt(t.Context(), knownTx); !errors.Is(err, ErrNoQuorum) || errors.Is(err, ErrNotFound) {
+		t.Errorf("receipt: %v", err)
+	}
+}
+
+// TestHopeless does not wait for a node whose answer cannot help any more.
+func TestHopeless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, Config{})
+		w.nodes[0].fault, w.nodes[1].fault = always(reply{status: 500}), always(reply{delay: -1})
+		for _, r := range reads() {
+			began := time.Now()
+			if _, err := r.ask(t.Context(), w.q); err == nil || !slices.Contains([]string{"Header", "BlockReceipts", "Send"}, r.name) && time.Since(began) > 0 {
+				t.Errorf("%s: %v after %s", r.name, err, time.Since(began))
+			}
+		}
+		time.Sleep(defaultTimeout)
+	})
+}
+
+// TestFirst asks a node that hung after those that answer.
+func TestFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3, Config{})
+		w.nodes[0].fault = always(reply{delay: -1})
+		for _, want := range []time.Duration{defaultGrace, 0} {
+			began := time.Now()
+			if _, err := w.q.Header(t.Context(), mainChain.hash(7)); err != nil || time.Since(began) != want {
+				t.Errorf("%v after %s, want %s", err, time.Since(began), want)
+			}
+			time.Sleep(defaultTimeout)
+		}
+	})
 }
 
 // TestHeadStays has a liar that names an old head at once, and an honest node that is slower than the grace.
@@ -546,6 +607,7 @@ func TestReceiptsOneByOne(t *testing.T) {
 		{"all", unknown, ""},
 		{"null", only("eth_getBlockReceipts", always(reply{})), "not found"},
 		{"one is missing", allOf(unknown, only("eth_getTransactionReceipt", always(reply{}))), "receipt 0 is missing"},
+		{"another", allOf(unknown, only("eth_getTransactionReceipt", always(reply{result: mainChain.receipts[2]}))), "of another transaction"},
 		{"too many", allOf(unknown, only("eth_getBlockByHash", func(_ request, h reply) reply {
 			return edit(h.result, func(m map[string]any) { m["transactions"] = make([]proofs.Hash, maxBlockTxs+1) })
 		})), "10001 transactions"},
