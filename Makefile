@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 KUBO := $(CURDIR)/.build/ipfs
 CLEF := $(CURDIR)/.build/clef
-RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./fold ./payload ./receipts ./storage/...
+RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./fold ./nodes ./payload ./receipts ./storage/...
 
 test: contracts vectors go kubo clef ## all tests
 go:
@@ -42,5 +42,6 @@ soak: ## 200 kills and more, power cuts, ten minutes of fuzzing
 	$(MAKE) fuzz FUZZTIME=10m
 fuzz:
 	for f in ParseReceipt ParseRecord ParseManifest ParseHead; do go test -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime $(or $(FUZZTIME),20s) ./proofs || exit 1; done
+	go test -run '^$$' -fuzz '^FuzzTxReceipt$$' -fuzztime $(or $(FUZZTIME),20s) ./nodes
 
 .PHONY: test go contracts vectors kubo clef lint race generate bench soak fuzz

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +23,8 @@ var (
 	ErrOtherChain = errors.New("the nodes are on another chain")
 )
 
-// Node is one JSON-RPC node. The name is shown to people and must hold no secret.
+// Node is one JSON-RPC node. The name is shown to people and must hold no secret. What New is given is
+// asked as it is: how long its answers may be is up to its client. Dial sets limits.
 type Node struct {
 	Name string
 	RPC  *rpc.Client
@@ -33,7 +32,9 @@ type Node struct {
 
 // Config says how to ask. The zero Config is ready to use.
 type Config struct {
-	Need    int           // nodes that must agree; zero: more than half
+	// Need is how many nodes must agree; zero: more than half. With half or less, so few liars can make up
+	// an answer: it is for nodes that are all trusted, one of which may fail.
+	Need    int
 	ChainID uint64        // of every node; zero: what the nodes agree on at the first ChainID
 	Timeout time.Duration // of one question to one node; zero: 10 s
 	Grace   time.Duration // how long nodes that are slower than enough others are waited for; zero: 300 ms
@@ -42,98 +43,109 @@ type Config struct {
 const (
 	defaultTimeout = 10 * time.Second
 	defaultGrace   = 300 * time.Millisecond // a node on another continent answers within it
+	maxOpen        = 16                     // requests to one node at a time: what a node that hangs can pile up
 )
 
-// Quorum asks several nodes. It is safe for concurrent use and starts nothing by itself.
+// Quorum asks several nodes. It is safe for concurrent use and starts nothing by itself. What it starts to
+// ask a question ends within Timeout, also when the question was settled before.
 type Quorum struct {
-	cfg   Config
-	nodes []*node
+	cfg    Config
+	nodes  []*node
+	shared []string
+	http   *http.Transport // of Dial; nil: none
 
 	mu      sync.Mutex
-	chainID uint64 // zero until it is known
-	newest  uint64 // newest head that was agreed on
+	chainID uint64            // zero until it is known
+	newest  map[string]uint64 // number of the block last agreed on, by tag
 }
 
-// node is a Node with what was seen of it. mu guards seen.
+// node is a Node with what was seen of it. mu guards chain, RPC and seen.
 type node struct {
 	Node
-	mu   sync.Mutex
-	seen Health
+	dial    func(context.Context) (*rpc.Client, error) // nil: RPC is set
+	dialing chan struct{}                              // holds one element while somebody dials
+	secrets []string
+	open    chan struct{} // holds one element for each request under way
+
+	mu    sync.Mutex
+	chain uint64 // it said last; zero: none
+	seen  Health
 }
 
 // Health is what was seen of one node since the start.
 type Health struct {
 	Name     string
-	Up       bool          // its last answer was one
+	Up       bool          // it answered when last asked, be it with an error of its own
 	Wrong    string        // why it is not listened to, such as another chain; empty: it is
 	Head     uint64        // its newest block, when last asked
 	Lag      uint64        // blocks that it was behind the newest block agreed on
 	Latency  time.Duration // of its last answer
-	LastErr  string        // its last error, and
+	LastErr  string        // its last error, without secrets, and
 	LastFail time.Time     // when; zero: none
-	Errors   uint64        // questions that it did not answer
-	Late     uint64        // questions that were settled before it answered
+	Errors   uint64        // questions that it did not answer, or not sensibly
+	Late     uint64        // answers that came, or would have, more than the grace after enough others
 	Outvoted uint64        // answers that enough others contradicted, or that did not hash to what was asked
 }
 
 // New makes a Quorum of at least one node. It asks nothing.
 func New(list []Node, cfg Config) (*Quorum, error) {
-	if cfg.Need == 0 {
-		cfg.Need = len(list)/2 + 1
+	q, err := newQuorum(len(list), cfg)
+	if err != nil {
+		return nil, err
 	}
-	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
-	cfg.Grace = cmp.Or(cfg.Grace, defaultGrace)
-	switch {
-	case len(list) == 0:
-		return nil, errors.New("no node is configured")
-	case cfg.Need < 1 || cfg.Need > len(list):
-		return nil, fmt.Errorf("a quorum of %d among %d nodes is impossible: want 1 to %d", cfg.Need, len(list), len(list))
-	}
-	q := &Quorum{cfg: cfg, chainID: cfg.ChainID}
-	names := map[string]int{}
-	for _, n := range list {
-		if names[n.Name]++; names[n.Name] > 1 {
-			n.Name = fmt.Sprintf("%s#%d", n.Name, names[n.Name])
+	for i, n := range list {
+		if n.RPC == nil {
+			return nil, fmt.Errorf("node %d, %s, has no client", i+1, n.Name)
 		}
-		q.nodes = append(q.nodes, &node{Node: n, seen: Health{Name: n.Name}})
+		if slices.ContainsFunc(q.nodes, func(o *node) bool { return o.RPC == n.RPC }) {
+			return nil, fmt.Errorf("node %d, %s, is given twice, and would count twice", i+1, n.Name)
+		}
+		q.add(&node{Node: n})
 	}
 	return q, nil
 }
 
-// Dial makes a Quorum of the nodes at these URLs: http, https, ws, wss, or the path of an IPC socket. A
-// node is called by its host. Nothing is asked of HTTP nodes yet; others are connected to.
-func Dial(ctx context.Context, urls []string, cfg Config) (*Quorum, error) {
-	var list []Node
-	for _, s := range urls {
-		c, err := rpc.DialOptions(ctx, s, rpc.WithHTTPClient(&http.Client{Transport: http.DefaultTransport}))
-		if err != nil {
-			return nil, fmt.Errorf("connect to node %s: %w", name(s), redact(err, s))
-		}
-		list = append(list, Node{Name: name(s), RPC: c})
+// newQuorum makes a Quorum that n nodes are to be added to.
+func newQuorum(n int, cfg Config) (*Quorum, error) {
+	cfg.Need = cmp.Or(cfg.Need, n/2+1)
+	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
+	cfg.Grace = cmp.Or(cfg.Grace, defaultGrace)
+	var errs []error
+	switch {
+	case n == 0:
+		errs = append(errs, errors.New("no node is configured"))
+	case cfg.Need < 1 || cfg.Need > n:
+		errs = append(errs, fmt.Errorf("a quorum of %d among %d nodes is impossible: want 1 to %d", cfg.Need, n, n))
 	}
-	return New(list, cfg)
+	if cfg.Timeout < 0 || cfg.Grace < 0 {
+		errs = append(errs, errors.New("timeout or grace is negative"))
+	}
+	return &Quorum{cfg: cfg, chainID: cfg.ChainID, newest: map[string]uint64{}}, errors.Join(errs...)
 }
 
-// name returns the part of a URL that holds no secret: many providers put a key into the path.
-func name(s string) string {
-	if u, err := url.Parse(s); err == nil && u.Host != "" {
-		return u.Host
+// add adds a node under a name that no other has.
+func (q *Quorum) add(n *node) {
+	n.open, n.dialing = make(chan struct{}, maxOpen), make(chan struct{}, 1)
+	base := cmp.Or(n.Name, "node")
+	n.Name = base
+	for i := 2; slices.ContainsFunc(q.nodes, func(o *node) bool { return o.Name == n.Name }); i++ {
+		n.Name = fmt.Sprintf("%s#%d", base, i)
 	}
-	return s
-}
-
-// redact removes a URL with what is secret in it from an error's text.
-func redact(err error, s string) error {
-	if n := name(s); n != s && strings.Contains(err.Error(), s) {
-		return errors.New(strings.ReplaceAll(err.Error(), s, n))
-	}
-	return err
+	n.seen.Name = n.Name
+	q.nodes = append(q.nodes, n)
 }
 
 // Close closes the connections.
 func (q *Quorum) Close() {
 	for _, n := range q.nodes {
-		n.RPC.Close()
+		n.mu.Lock()
+		if n.RPC != nil {
+			n.RPC.Close()
+		}
+		n.mu.Unlock()
+	}
+	if q.http != nil {
+		q.http.CloseIdleConnections()
 	}
 }
 
@@ -143,22 +155,39 @@ func (q *Quorum) Len() int { return len(q.nodes) }
 // Need returns how many nodes must agree.
 func (q *Quorum) Need() int { return q.cfg.Need }
 
+// Shared returns the hosts that serve several of the nodes given to Dial, such as one provider's: who
+// runs it is several nodes.
+func (q *Quorum) Shared() []string { return slices.Clone(q.shared) }
+
 // Health returns what was seen of each node, in the order of the configuration.
 func (q *Quorum) Health() []Health {
-	q.mu.Lock()
-	newest := q.newest
-	q.mu.Unlock()
+	newest := q.last("latest")
 	var out []Health
 	for _, n := range q.nodes {
+		wrong := q.wrong(n)
 		n.mu.Lock()
 		h := n.seen
 		n.mu.Unlock()
+		h.Wrong = wrong
 		if h.Head > 0 && h.Head < newest {
 			h.Lag = newest - h.Head
 		}
 		out = append(out, h)
 	}
 	return out
+}
+
+// last returns the number of the block that was last agreed on for the tag.
+func (q *Quorum) last(tag string) uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.newest[tag]
+}
+
+func (q *Quorum) setLast(tag string, number uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.newest[tag] = number
 }
 
 // note changes what was seen of the node.
@@ -168,13 +197,29 @@ func (n *node) note(change func(h *Health)) {
 	change(&n.seen)
 }
 
-func (n *node) wrong() string {
+func (n *node) outvoted() { n.note(func(h *Health) { h.Outvoted++ }) }
+
+// head returns the number of the newest block that the node named.
+func (n *node) head() uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.seen.Wrong
+	return n.seen.Head
+}
+
+// wrong returns why the node is not listened to.
+func (q *Quorum) wrong(n *node) string {
+	q.mu.Lock()
+	want := q.chainID
+	q.mu.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if want != 0 && n.chain != 0 && n.chain != want {
+		return fmt.Sprintf("it is on chain %d", n.chain)
+	}
+	return ""
 }
 
 // listened returns the nodes that are listened to.
 func (q *Quorum) listened() []*node {
-	return slices.DeleteFunc(slices.Clone(q.nodes), func(n *node) bool { return n.wrong() != "" })
+	return slices.DeleteFunc(slices.Clone(q.nodes), func(n *node) bool { return q.wrong(n) != "" })
 }

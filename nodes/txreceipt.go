@@ -30,7 +30,7 @@ type TxReceipt struct {
 	BlockNumber uint64
 	Index       uint64   // in its block
 	GasUsed     uint64   // by this transaction
-	Price       *big.Int // wei per gas that it paid; nil where the node does not say
+	Price       *big.Int // wei per gas that it paid; nil where nodes do not say, or not the same
 	L1Fee       *big.Int // wei that an OP-stack chain charged for its data; nil: none
 }
 
@@ -38,6 +38,7 @@ type TxReceipt struct {
 type wireReceipt struct {
 	Type           *hexutil.Uint64 `json:"type"`
 	Status         *hexutil.Uint64 `json:"status"`
+	Root           *hexutil.Bytes  `json:"root"`
 	CumulativeGas  *hexutil.Uint64 `json:"cumulativeGasUsed"`
 	Bloom          *hexutil.Bytes  `json:"logsBloom"`
 	Logs           []*types.Log    `json:"logs"`
@@ -58,9 +59,15 @@ func (r *TxReceipt) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
 	}
-	if w.Status == nil || w.CumulativeGas == nil || w.Bloom == nil || w.Tx == nil || w.Block == nil ||
+	if w.Status == nil && w.Root != nil {
+		return errors.New("read transaction receipt: it is from before Byzantium, when receipts had a state root and no status")
+	}
+	if w.Status == nil || w.Logs == nil || w.CumulativeGas == nil || w.Bloom == nil || w.Tx == nil || w.Block == nil ||
 		w.BlockNumber == nil || w.Index == nil || w.GasUsed == nil {
 		return errors.New("read transaction receipt: a field is missing")
+	}
+	if *w.Status > 1 {
+		return fmt.Errorf("read transaction receipt: there is no status %d", *w.Status)
 	}
 	if len(*w.Bloom) != types.BloomByteLength {
 		return fmt.Errorf("read transaction receipt: its bloom has %d bytes", len(*w.Bloom))
@@ -69,6 +76,9 @@ func (r *TxReceipt) UnmarshalJSON(b []byte) error {
 		if l == nil {
 			return errors.New("read transaction receipt: a log is missing")
 		}
+		// Where it is follows from the receipt, whatever the node says.
+		l.BlockNumber, l.BlockHash, l.BlockTimestamp = uint64(*w.BlockNumber), *w.Block, 0
+		l.TxHash, l.TxIndex, l.Removed = *w.Tx, uint(*w.Index), false
 	}
 	*r = TxReceipt{
 		Status: uint64(*w.Status), CumulativeGas: uint64(*w.CumulativeGas), Bloom: *w.Bloom, Logs: w.Logs,
@@ -78,6 +88,9 @@ func (r *TxReceipt) UnmarshalJSON(b []byte) error {
 	}
 	if w.Type != nil {
 		r.Type = uint64(*w.Type)
+	}
+	if r.Type == depositType && r.DepositVersion != nil && r.DepositNonce == nil {
+		return errors.New("read transaction receipt: a deposit has a version and no nonce")
 	}
 	if r.Type > 0x7f {
 		return fmt.Errorf("read transaction receipt: there is no type %d", r.Type)
@@ -102,11 +115,12 @@ func (r *TxReceipt) Encode() ([]byte, error) {
 		logs = append(logs, log{l.Address, l.Topics, l.Data})
 	}
 	fields := []any{r.Status, r.CumulativeGas, r.Bloom, logs}
-	if r.Type == depositType && r.DepositNonce != nil {
-		fields = append(fields, *r.DepositNonce)
-		if r.DepositVersion != nil {
-			fields = append(fields, *r.DepositVersion)
+	// From Regolith to Canyon deposits have a nonce that the trie does not hold; a version tells that it does.
+	if r.Type == depositType && r.DepositVersion != nil {
+		if r.DepositNonce == nil {
+			return nil, errors.New("encode transaction receipt: a deposit has a version and no nonce")
 		}
+		fields = append(fields, *r.DepositNonce, *r.DepositVersion)
 	}
 	b, err := rlp.EncodeToBytes(fields)
 	if err != nil {
@@ -127,5 +141,17 @@ func (r *TxReceipt) key() string {
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprint(proofs.Keccak(b), r.Block, r.BlockNumber, r.Index, r.GasUsed)
+	var first uint // place of its logs in the block, which the receipt does not hold
+	if len(r.Logs) > 0 {
+		first = r.Logs[0].Index
+	}
+	return fmt.Sprintf("%s %s %s %d %d %d %d", r.Tx, proofs.Keccak(b), r.Block, r.BlockNumber, r.Index, r.GasUsed, first)
+}
+
+// paidKey is key with what it cost.
+func (r *TxReceipt) paidKey() string {
+	if r == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s/%v %v", r.key(), r.Price, r.L1Fee)
 }
