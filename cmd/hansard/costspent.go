@@ -16,8 +16,8 @@ import (
 	"github.com/hansard-dao/hansard/proofs"
 )
 
-// maxBatches is far more than an answer with serviceLimit batches, in bytes.
-const maxBatches = 4 << 20
+// maxAnswer is far more than an answer with serviceLimit batches, in bytes.
+const maxAnswer = 4 << 20
 
 // pricedBatch is what GET /v1/batches says of a batch that matters here.
 type pricedBatch struct {
@@ -79,25 +79,9 @@ func askSpent(c *cli.Context) (*cost.Spent, error) {
 }
 
 func pricedBatches(c *cli.Context, from uint64) ([]pricedBatch, error) {
-	url := strings.TrimSuffix(c.String("server"), "/") + "/v1/batches?from=" + strconv.FormatUint(from, 10) + "&limit=" + strconv.Itoa(serviceLimit)
-	req, err := http.NewRequestWithContext(c.Context, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, usage("--server: %w", err)
-	}
-	answer, err := (&http.Client{Timeout: answerTimeout}).Do(req)
-	if err != nil {
-		if c.Context.Err() != nil {
-			return nil, c.Context.Err()
-		}
-		return nil, fmt.Errorf("list batches: %w: %w", client.ErrUnreachable, err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("list batches: %w: it answers %s", client.ErrUnreachable, answer.Status)
-	}
 	var page struct{ Batches []pricedBatch }
-	if err := json.NewDecoder(io.LimitReader(answer.Body, maxBatches)).Decode(&page); err != nil {
-		return nil, fmt.Errorf("list batches: answer of the service: %w", err)
+	if err := getJSON(c, "/v1/batches?from="+strconv.FormatUint(from, 10)+"&limit="+strconv.Itoa(serviceLimit), &page); err != nil {
+		return nil, fmt.Errorf("list batches: %w", err)
 	}
 	for i := range page.Batches {
 		if want := from + uint64(i); page.Batches[i].Number != want {
@@ -105,4 +89,27 @@ func pricedBatches(c *cli.Context, from uint64) ([]pricedBatch, error) {
 		}
 	}
 	return page.Batches, nil
+}
+
+// getJSON reads what the service answers at a path. Package client checks more, and of batches does not know the cost.
+func getJSON(c *cli.Context, path string, v any) error {
+	req, err := http.NewRequestWithContext(c.Context, http.MethodGet, strings.TrimSuffix(c.String("server"), "/")+path, nil)
+	if err != nil {
+		return usage("--server: %w", err)
+	}
+	answer, err := (&http.Client{Timeout: answerTimeout}).Do(req)
+	if err != nil {
+		if c.Context.Err() != nil {
+			return c.Context.Err()
+		}
+		return fmt.Errorf("%w: %w", client.ErrUnreachable, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: it answers %s", client.ErrUnreachable, answer.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(v); err != nil {
+		return fmt.Errorf("answer of the service: %w", err)
+	}
+	return nil
 }
