@@ -237,8 +237,11 @@ func TestWalletDataFee(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := new(big.Int).Sub(price.Worst(), plain.Worst()); d.Int64() != 5_000 {
+	if d := new(big.Int).Sub(price.Worst(), plain.Worst()); d.Int64() != 10_000 {
 		t.Errorf("the data fee adds %d to the worst case", d)
+	}
+	if d := new(big.Int).Sub(price.Likely(), plain.Likely()); d.Int64() != 5_000 {
+		t.Errorf("the data fee adds %d to the likely cost", d)
 	}
 	if !strings.Contains(asked, "0xf1c7a58b") { // getL1FeeUpperBound(uint256)
 		t.Errorf("asked %s", asked)
