@@ -246,20 +246,27 @@ func (w *Wallet) transact(ctx context.Context, p Planned, most *big.Int) (*Paid,
 	return w.paid(r)
 }
 
+// lostLooks is how often a consumed nonce may be seen without the transaction's receipt before it counts as lost:
+// nodes show the state of a new block before they find the receipts in it.
+const lostLooks = 5
+
 // mined waits for the transaction's receipt.
 func (w *Wallet) mined(ctx context.Context, tx proofs.Hash, nonce uint64, raw []byte) (*nodes.TxReceipt, error) {
 	poll := w.Poll
 	if poll == 0 {
 		poll = defaultPoll
 	}
-	for {
+	for gone := 0; ; {
 		sendErr := w.Nodes.Send(ctx, raw)
 		used, nonceErr := w.nonce(ctx) // before the look: consumed and not found is then lost
 		r, err := w.Nodes.TxReceipt(ctx, tx)
+		if errors.Is(err, nodes.ErrNotFound) && nonceErr == nil && used > nonce {
+			gone++
+		}
 		switch {
 		case err == nil:
 			return r, nil
-		case errors.Is(err, nodes.ErrNotFound) && nonceErr == nil && used > nonce:
+		case gone == lostLooks:
 			return nil, fmt.Errorf("transaction %s lost its nonce %d to another of the account: try again", tx, nonce)
 		}
 		timer := time.NewTimer(poll)

@@ -26,7 +26,7 @@ func (o *operator) startServe(data string) (service string, stop func()) {
 	done := make(chan int, 1)
 	go func() {
 		code := run(ctx, []string{"hansard", "serve", "--rpc", o.url, "--data", data, "--password-file", o.path("password"), "--deploy", "--json",
-			"--listen", "127.0.0.1:0", "--max-age", "200ms", "--promise", "1h", "--confirmations", "1"}, strings.NewReader(""), w, io.Discard)
+			"--listen", "127.0.0.1:0", "--max-age", "200ms", "--promise", "1h", "--confirmations", "1"}, strings.NewReader(""), w, o.t.Output())
 		w.Close()
 		done <- code
 	}()

@@ -185,42 +185,30 @@ func (d *doctor) askService(trust *proofs.TrustedLog) (*storeState, error) {
 		s.batches = d.found.Head.Batches - min(d.found.Head.Batches, weekOfBatches)
 		s.anchored = s.batches
 	}
-	for {
-		batches, err := pricedBatches(d.cli, s.batches)
-		if err != nil {
-			return nil, err
+	err = eachBatch(d.cli.Context, c, s.batches, func(b *client.Batch) {
+		s.batches++
+		if b.State >= proofs.StateIncluded {
+			s.anchored++
 		}
-		for _, b := range batches {
-			s.batches++
-			if b.included() {
-				s.anchored++
-			}
-			if wei, err := b.wei(); err == nil && wei != nil && b.Time >= d.weekAgo() {
-				s.spends = append(s.spends, proofs.Spend{Time: b.Time, Gas: b.Spent.Gas, Wei: wei})
-			}
+		if b.Spent != nil && b.Time >= d.weekAgo() {
+			s.spends = append(s.spends, proofs.Spend{Time: b.Time, Gas: b.Spent.Gas, Wei: b.Spent.Wei})
 		}
-		if len(batches) < serviceLimit {
-			return s, d.checkDelay(info)
-		}
+	})
+	if err == nil {
+		d.checkDelay(info)
 	}
+	return s, err
 }
 
 // checkDelay says whether the service anchors, and what holds it up if not.
-func (d *doctor) checkDelay(info *client.Info) error {
-	var said struct {
-		Delay *struct{ Code, Detail string }
-	}
-	if err := getJSON(d.cli, "/v1/info", &said); err != nil {
-		return err
-	}
+func (d *doctor) checkDelay(info *client.Info) {
 	what := fmt.Sprintf("%s answers, version %s", d.cli.String("server"), info.Version)
-	if said.Delay != nil {
-		d.add("service", doctorWarn, fmt.Sprintf("%s; delayed: %s, %s", what, said.Delay.Code, said.Delay.Detail), "messages are taken and wait to be anchored",
+	if info.Delay != nil {
+		d.add("service", doctorWarn, fmt.Sprintf("%s; delayed: %s, %s", what, info.Delay.Code, info.Delay.Detail), "messages are taken and wait to be anchored",
 			"it goes on by itself; the row that names the cause says what helps")
-		return nil
+		return
 	}
 	d.add("service", doctorOK, what)
-	return nil
 }
 
 // checkStore compares what is stored with what is on the chain.
