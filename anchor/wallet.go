@@ -37,18 +37,20 @@ type Price struct {
 	BaseFee *big.Int
 	Tip     *big.Int
 	FeeCap  *big.Int
-	DataFee *big.Int // at most, of a chain of the OP stack; zero elsewhere
+	DataFee *big.Int // at most, of a chain of the OP stack now; zero elsewhere
 }
 
 // Likely is the cost at the block's own fees.
-func (p *Price) Likely() *big.Int { return p.cost(p.Gas, new(big.Int).Add(p.BaseFee, p.Tip)) }
-
-// Worst is the most that a transaction at this price can take from the account.
-func (p *Price) Worst() *big.Int { return p.cost(p.Limit, p.FeeCap) }
-
-func (p *Price) cost(gas uint64, fee *big.Int) *big.Int {
-	c := new(big.Int).Mul(new(big.Int).SetUint64(gas), fee)
+func (p *Price) Likely() *big.Int {
+	c := worst(p.Gas, new(big.Int).Add(p.BaseFee, p.Tip))
 	return c.Add(c, p.DataFee)
+}
+
+// Worst is the most that a transaction at this price takes from the account. The data fee counts twice: the
+// price of data on L1 rises by an eighth a block at most, and seven blocks are more than a minute.
+func (p *Price) Worst() *big.Int {
+	c := worst(p.Limit, p.FeeCap)
+	return c.Add(c, new(big.Int).Lsh(p.DataFee, 1))
 }
 
 // Price asks what the planned transaction costs now, with the wallet's account as the sender. It signs nothing.
@@ -244,20 +246,27 @@ func (w *Wallet) transact(ctx context.Context, p Planned, most *big.Int) (*Paid,
 	return w.paid(r)
 }
 
+// lostLooks is how often a consumed nonce may be seen without the transaction's receipt before it counts as lost:
+// nodes show the state of a new block before they find the receipts in it.
+const lostLooks = 5
+
 // mined waits for the transaction's receipt.
 func (w *Wallet) mined(ctx context.Context, tx proofs.Hash, nonce uint64, raw []byte) (*nodes.TxReceipt, error) {
 	poll := w.Poll
 	if poll == 0 {
 		poll = defaultPoll
 	}
-	for {
+	for gone := 0; ; {
 		sendErr := w.Nodes.Send(ctx, raw)
 		used, nonceErr := w.nonce(ctx) // before the look: consumed and not found is then lost
 		r, err := w.Nodes.TxReceipt(ctx, tx)
+		if errors.Is(err, nodes.ErrNotFound) && nonceErr == nil && used > nonce {
+			gone++
+		}
 		switch {
 		case err == nil:
 			return r, nil
-		case errors.Is(err, nodes.ErrNotFound) && nonceErr == nil && used > nonce:
+		case gone == lostLooks:
 			return nil, fmt.Errorf("transaction %s lost its nonce %d to another of the account: try again", tx, nonce)
 		}
 		timer := time.NewTimer(poll)
@@ -282,19 +291,19 @@ func (w *Wallet) nonce(ctx context.Context) (uint64, error) {
 
 // paid returns what a mined transaction cost, and an error, too, if it reverted.
 func (w *Wallet) paid(r *nodes.TxReceipt) (*Paid, error) {
-	switch {
-	case r.Price == nil:
+	if r.Price == nil {
 		return nil, fmt.Errorf("read receipt of transaction %s: its price is missing", r.Tx)
-	case !w.DataFee.IsZero() && r.L1Fee == nil:
-		return nil, fmt.Errorf("read receipt of transaction %s: its data fee is missing; is this a chain of the OP stack?", r.Tx)
 	}
 	p := &Paid{Tx: r.Tx, Block: r.BlockNumber, Gas: r.GasUsed}
 	p.Wei = new(big.Int).Mul(r.Price, new(big.Int).SetUint64(r.GasUsed))
 	if r.L1Fee != nil {
 		p.Wei.Add(p.Wei, r.L1Fee)
 	}
-	if r.Status != 1 {
+	switch {
+	case r.Status != 1:
 		return p, fmt.Errorf("transaction %s reverted in block %d", r.Tx, r.BlockNumber)
+	case !w.DataFee.IsZero() && r.L1Fee == nil:
+		return p, fmt.Errorf("read receipt of transaction %s: its data fee is missing; is this a chain of the OP stack?", r.Tx)
 	}
 	return p, nil
 }

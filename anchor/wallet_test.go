@@ -211,6 +211,43 @@ func TestDoReverted(t *testing.T) {
 	}
 }
 
+// TestDoLate: a nonce that is consumed before the receipt is found is not lost, until it stays so.
+func TestDoLate(t *testing.T) {
+	h := newHarness(t)
+	w := h.wallet(stranger)
+	open := func(salt proofs.Hash) []Planned {
+		return mustPlan(h.site(stranger, salt).PlanOpen(salt, submitter.Address()))
+	}
+	late := open(proofs.Hash{5})
+	missing := 0
+	h.fault = func(r *request, next func() []byte) ([]byte, error) {
+		if r.Method == "eth_getTransactionReceipt" && missing < lostLooks-1 {
+			missing++
+			return []byte(`{"jsonrpc":"2.0","id":` + string(r.ID) + `,"result":null}`), nil
+		}
+		return h.mineAtOnce(r, next)
+	}
+	done := 0
+	if err := w.Do(t.Context(), late, nil, func(Planned, *Paid) { done++ }); err != nil || done != 1 || missing != lostLooks-1 {
+		t.Errorf("late receipt: %v, %d done, %d looks without it", err, done, missing)
+	}
+	lost, other := open(proofs.Hash{6}), open(proofs.Hash{7})[0]
+	h.fault = nil
+	sent := false
+	h.fault = func(r *request, next func() []byte) ([]byte, error) {
+		if r.Method == "eth_sendRawTransaction" && !sent {
+			sent = true
+			h.transact(stranger, other.To, other.Data, 2)
+			h.mine(1)
+		}
+		return next(), nil
+	}
+	err := w.Do(t.Context(), lost, nil, func(Planned, *Paid) { t.Error("done") })
+	if err == nil || !strings.Contains(err.Error(), "lost its nonce") {
+		t.Errorf("another of the account was faster: %v", err)
+	}
+}
+
 // TestWalletDataFee: on a chain of the OP stack the oracle's bound is part of the worst case, and the fee in the
 // receipt part of what was paid.
 func TestWalletDataFee(t *testing.T) {
@@ -237,8 +274,11 @@ func TestWalletDataFee(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := new(big.Int).Sub(price.Worst(), plain.Worst()); d.Int64() != 5_000 {
+	if d := new(big.Int).Sub(price.Worst(), plain.Worst()); d.Int64() != 10_000 {
 		t.Errorf("the data fee adds %d to the worst case", d)
+	}
+	if d := new(big.Int).Sub(price.Likely(), plain.Likely()); d.Int64() != 5_000 {
+		t.Errorf("the data fee adds %d to the likely cost", d)
 	}
 	if !strings.Contains(asked, "0xf1c7a58b") { // getL1FeeUpperBound(uint256)
 		t.Errorf("asked %s", asked)

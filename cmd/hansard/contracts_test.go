@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"golang.org/x/sys/unix"
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/proofs"
@@ -164,6 +167,59 @@ func (o *operator) wantSpent(before *big.Int, sent []sentTxLine) {
 	}
 }
 
+// terminal returns a terminal on which somebody has typed.
+func terminal(t *testing.T, typed string) *os.File {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	fd := int(master.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { slave.Close() })
+	if _, err := master.WriteString(typed); err != nil {
+		t.Fatal(err)
+	}
+	return slave
+}
+
+// TestContractsAsks: on a terminal a person is asked, and only a yes sends.
+func TestContractsAsks(t *testing.T) {
+	o := newOperator(t)
+	ask := func(typed string, more ...string) (int, string) {
+		var out, errs bytes.Buffer
+		code := run(t.Context(), append([]string{"hansard", "contracts", "deploy", "--rpc", o.url, "--keystore", o.path("keys"),
+			"--password-file", o.path("password")}, more...), terminal(t, typed), &out, &errs)
+		return code, errs.String()
+	}
+	before := o.balance()
+	for _, typed := range []string{"n\n", "\n", "yes please\n"} {
+		if code, errs := ask(typed); code != exitUsage || !strings.Contains(errs, "Send 2 transaction(s) for at most") || !strings.Contains(errs, "nothing was sent") {
+			t.Errorf("%q: exit %d, %s", typed, code, errs)
+		}
+	}
+	if code, errs := ask("y\n", "--no-input"); code != exitUsage || strings.Contains(errs, "[y/N]") || !strings.Contains(errs, "--yes") {
+		t.Errorf("--no-input: exit %d, %s", code, errs)
+	}
+	if o.balance().Cmp(before) != 0 {
+		t.Fatal("something was sent")
+	}
+	if code, errs := ask("y\n"); code != 0 || o.balance().Cmp(before) == 0 {
+		t.Errorf("a yes: exit %d, %s", code, errs)
+	}
+}
+
 // TestContractsMissing: no deployment proxy, no funds, another chain, no node.
 func TestContractsMissing(t *testing.T) {
 	o := newOperator(t)
@@ -180,6 +236,11 @@ func TestContractsMissing(t *testing.T) {
 	o.want(exitUsage, "", "contracts", "info", "--owner", o.account.String())
 	o.want(exitUnreachable, "", "contracts", "info", "--owner", o.account.String(), "--rpc", "http://127.0.0.1:1")
 	o.contracts(exitUsage, "info", "--account", "nobody")
+	o.rpc("anvil_setCode", anchor.ContractAddress(), "0x")
+	out, _ := o.want(proofs.Mismatch.Exit(), "", "contracts", "info", "--rpc", o.url, "--keystore", o.path("nokeys"))
+	if !strings.Contains(out, "missing; hansard contracts deploy") || strings.Contains(out, "\nlog ") {
+		t.Errorf("no log named: %s", out)
+	}
 	o.contracts(exitUsage, "info", "--log", "0x12")
 	for _, bad := range []string{"1e18", "-1", "50000000000000000", "5 dollar", ""} {
 		o.contracts(exitUsage, "deploy", "--dry-run", "--max-cost", bad)
@@ -189,9 +250,12 @@ func TestContractsMissing(t *testing.T) {
 func TestContractsFunds(t *testing.T) {
 	o := newOperator(t)
 	o.rpc("anvil_setBalance", o.account, "0x1")
-	_, errs := o.contracts(exitUnreachable, "deploy", "--yes")
-	if !strings.Contains(errs, "send it funds") && !strings.Contains(errs, "Insufficient funds") && !strings.Contains(errs, "insufficient funds") {
+	_, errs := o.contracts(exitBudget, "deploy", "--yes")
+	if !strings.Contains(errs, "holds 0.000000000000000001 ether") || !strings.Contains(errs, "send it funds; nothing was sent") {
 		t.Errorf("no funds: %s", errs)
+	}
+	if out, _ := o.contracts(0, "deploy", "--dry-run"); !strings.Contains(out, "-> the owner holds too little\n") {
+		t.Errorf("dry run: %s", out)
 	}
 }
 

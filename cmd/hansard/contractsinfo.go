@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/cost"
+	"github.com/hansard-dao/hansard/identity"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -62,8 +64,11 @@ func runContractsInfo(c *cli.Context) error {
 		return err
 	}
 	defer s.nodes.Close()
-	if err := s.nameLog(c); err != nil {
+	// With nothing that names a log the contract is still worth a look.
+	if err := s.nameLog(c); err != nil && (!errors.Is(err, identity.ErrNoKey) || c.IsSet("account") || c.IsSet("log-name")) {
 		return err
+	} else if err != nil {
+		s.log.Log = proofs.Hash{}
 	}
 	found, err := anchor.ReadSite(c.Context, s.nodes, s.log)
 	if err != nil {
@@ -98,7 +103,9 @@ func printInfo(c *cli.Context, s *anchor.Site) error {
 		{"proxy", fmt.Sprintf("%s  %s", anchor.ProxyAddress(), state(s.Proxy, "there"))},
 		{"contract", fmt.Sprintf("%s  %s", s.Log.AnchorLog, code)},
 	}
-	if s.Ours {
+	if s.Ours && s.Log.Log.IsZero() {
+		fields = append(fields, [2]string{"log", "none is named: give --log, --owner or --account"})
+	} else if s.Ours {
 		fields = append(fields, [2]string{"log", fmt.Sprintf("%s  %s", s.Log.Log, logState(s))})
 	}
 	if !s.Owner.IsZero() {

@@ -27,8 +27,8 @@ type contractsLine struct {
 	Schema    string          `json:"schema"`
 	Action    string          `json:"action"`
 	ChainID   uint64          `json:"chainId,string"`
-	Proxy     bool            `json:"proxy"`    // the deployment proxy was there
-	Contract  proofs.Address  `json:"contract"` //
+	Proxy     bool            `json:"proxy"` // the deployment proxy was there
+	Contract  proofs.Address  `json:"contract"`
 	Deployed  bool            `json:"deployed"` // the contract was there
 	Log       *proofs.Hash    `json:"log,omitempty"`
 	Open      bool            `json:"open"` // the log was open
@@ -38,6 +38,7 @@ type contractsLine struct {
 	LikelyWei string          `json:"likelyWei"`
 	WorstWei  string          `json:"worstWei"`
 	CapWei    string          `json:"capWei"`
+	Balance   string          `json:"ownerWei"` // what the owner holds, who pays for all unless it is a Safe
 	Fits      bool            `json:"fits"`
 	DryRun    bool            `json:"dryRun,omitempty"`
 	Safe      string          `json:"safe,omitempty"` // the file
@@ -57,6 +58,7 @@ type plannedLine struct {
 	DataFee   string         `json:"dataFeeWei"`
 	LikelyWei string         `json:"likelyWei"`
 	WorstWei  string         `json:"worstWei"`
+	price     *anchor.Price
 }
 
 type sentTxLine struct {
@@ -67,14 +69,19 @@ type sentTxLine struct {
 	Wei   string      `json:"wei"`
 }
 
+// bill is what a plan costs together, and what there is, in wei.
+type bill struct{ likely, worst, most, holds *big.Int }
+
 // run carries the plan out as the flags say. What was sent before an error is told, too.
 func (s *spending) run(plan []anchor.Planned) error {
 	most, err := maxCost(s.cli)
 	if err != nil {
 		return err
 	}
-	line := s.line(most)
-	likely, worst := new(big.Int), new(big.Int)
+	line, sum := s.line(), bill{new(big.Int), new(big.Int), most, nil}
+	if sum.holds, err = s.site.nodes.Balance(s.cli.Context, s.found.Block.Hash, s.owner); err != nil {
+		return chainError(err)
+	}
 	w := anchor.Wallet{Nodes: s.site.nodes, ChainID: s.site.log.ChainID, Signer: addressOnly(s.owner), DataFee: s.site.data}
 	for _, p := range plan {
 		price, err := w.Price(s.cli.Context, p)
@@ -82,13 +89,14 @@ func (s *spending) run(plan []anchor.Planned) error {
 			return chainError(err)
 		}
 		line.Plan = append(line.Plan, newPlannedLine(p, price))
-		likely.Add(likely, price.Likely())
-		worst.Add(worst, price.Worst())
+		sum.likely.Add(sum.likely, price.Likely())
+		sum.worst.Add(sum.worst, price.Worst())
 	}
-	line.LikelyWei, line.WorstWei, line.Fits = likely.String(), worst.String(), worst.Cmp(most) <= 0
-	s.show(line, likely, worst, most)
+	line.LikelyWei, line.WorstWei, line.CapWei, line.Balance = sum.likely.String(), sum.worst.String(), most.String(), sum.holds.String()
+	line.Fits = sum.worst.Cmp(most) <= 0
+	s.show(line, sum)
 	if len(plan) > 0 {
-		err = s.act(plan, line, worst, most)
+		err = s.act(plan, line, sum)
 	}
 	if printErr := s.print(line); printErr != nil {
 		return printErr
@@ -97,7 +105,7 @@ func (s *spending) run(plan []anchor.Planned) error {
 }
 
 // act does what is left after the plan was shown.
-func (s *spending) act(plan []anchor.Planned, line *contractsLine, worst, most *big.Int) error {
+func (s *spending) act(plan []anchor.Planned, line *contractsLine, sum bill) error {
 	c := s.cli
 	if path := c.String("safe"); path != "" {
 		line.Safe = path
@@ -105,7 +113,7 @@ func (s *spending) act(plan []anchor.Planned, line *contractsLine, worst, most *
 	}
 	if !line.Fits {
 		return &exitError{exitBudget, fmt.Errorf("in the worst case this costs %s ether, over --max-cost %s; nothing was sent",
-			cost.RoundEther(worst), cost.FormatEther(most))}
+			cost.RoundEther(sum.worst), cost.FormatEther(sum.most))}
 	}
 	if c.Bool("dry-run") {
 		return nil
@@ -118,7 +126,11 @@ func (s *spending) act(plan []anchor.Planned, line *contractsLine, worst, most *
 		return &exitError{exitAuth, fmt.Errorf("the log's owner is %s and the account is %s: use the owner's key, or --safe FILE if the owner is a Safe",
 			s.owner, account)}
 	}
-	if err := confirm(c, fmt.Sprintf("Send %d transaction(s) for at most %s ether?", len(plan), cost.RoundEther(worst))); err != nil {
+	if sum.holds.Cmp(sum.worst) < 0 {
+		return &exitError{exitBudget, fmt.Errorf("%s holds %s ether, and in the worst case this costs %s: send it funds; nothing was sent",
+			s.owner, cost.RoundEther(sum.holds), cost.RoundEther(sum.worst))}
+	}
+	if err := confirm(c, fmt.Sprintf("Send %d transaction(s) for at most %s ether?", len(plan), cost.RoundEther(sum.worst))); err != nil {
 		return err
 	}
 	uri, err := s.site.account(c)
@@ -130,17 +142,17 @@ func (s *spending) act(plan []anchor.Planned, line *contractsLine, worst, most *
 		return err
 	}
 	w := anchor.Wallet{Nodes: s.site.nodes, ChainID: s.site.log.ChainID, Signer: key, DataFee: s.site.data}
-	return chainError(w.Do(c.Context, plan, most, func(p anchor.Planned, paid *anchor.Paid) {
+	return chainError(w.Do(c.Context, plan, sum.most, func(p anchor.Planned, paid *anchor.Paid) {
 		line.Sent = append(line.Sent, sentTxLine{p.What, paid.Tx, paid.Block, paid.Gas, paid.Wei.String()})
 		fmt.Fprintf(c.App.ErrWriter, "%s: tx %s in block %d, %s gas, %s wei (%s ether)\n", p.What, paid.Tx, paid.Block,
 			cost.Count(paid.Gas), paid.Wei, cost.RoundEther(paid.Wei))
 	}))
 }
 
-func (s *spending) line(most *big.Int) *contractsLine {
+func (s *spending) line() *contractsLine {
 	l := &contractsLine{
 		Schema: "hansard.contracts/1", Action: s.action, ChainID: s.site.log.ChainID, Proxy: s.found.Proxy, Contract: s.site.log.AnchorLog,
-		Deployed: s.found.Ours, Open: !s.found.Owner.IsZero(), Owner: s.owner, CapWei: most.String(), DryRun: s.cli.Bool("dry-run"),
+		Deployed: s.found.Ours, Open: !s.found.Owner.IsZero(), Owner: s.owner, DryRun: s.cli.Bool("dry-run"),
 		Plan: []plannedLine{}, Sent: []sentTxLine{},
 	}
 	if !s.cli.Bool("contract-only") {
@@ -153,12 +165,12 @@ func newPlannedLine(p anchor.Planned, price *anchor.Price) plannedLine {
 	return plannedLine{
 		What: p.What, To: p.To, Data: fmt.Sprintf("0x%x", p.Data), Gas: price.Gas, Measured: p.Gas > 0, GasLimit: price.Limit,
 		BaseFee: price.BaseFee.String(), Tip: price.Tip.String(), FeeCap: price.FeeCap.String(), DataFee: price.DataFee.String(),
-		LikelyWei: price.Likely().String(), WorstWei: price.Worst().String(),
+		LikelyWei: price.Likely().String(), WorstWei: price.Worst().String(), price: price,
 	}
 }
 
 // show says on stderr what was found, what is planned and what it costs; a dry run's answer is that, on stdout.
-func (s *spending) show(l *contractsLine, likely, worst, most *big.Int) {
+func (s *spending) show(l *contractsLine, sum bill) {
 	w := s.cli.App.ErrWriter
 	switch {
 	case s.cli.Bool("json"), s.cli.Bool("quiet"):
@@ -171,37 +183,41 @@ func (s *spending) show(l *contractsLine, likely, worst, most *big.Int) {
 	fmt.Fprintf(w, "contract   %s  %s\n", l.Contract, state(l.Deployed, "there, code of this version"))
 	if l.Log != nil {
 		fmt.Fprintf(w, "log        %s  %s\n", l.Log, state(l.Open, "open"))
-		fmt.Fprintf(w, "owner      %s\n", l.Owner)
+		fmt.Fprintf(w, "owner      %s  holds %s ether\n", l.Owner, cost.RoundEther(sum.holds))
 		fmt.Fprintf(w, "submitter  %s\n", l.Submitter)
 	}
 	for _, p := range l.Plan {
-		how := "est."
-		if p.Measured {
-			how = "measured"
-		}
-		fee := new(big.Int)
-		fee.SetString(p.BaseFee, 10)
-		tip, _ := new(big.Int).SetString(p.Tip, 10)
-		wei, _ := new(big.Int).SetString(p.LikelyWei, 10)
-		fmt.Fprintf(w, "would %s\n  %s %s gas = %s wei (%s ether) @ %s gwei", p.What, how, cost.Count(p.Gas), wei, cost.RoundEther(wei), cost.RoundGwei(fee.Add(fee, tip)))
-		if p.DataFee != "0" {
-			data, _ := new(big.Int).SetString(p.DataFee, 10)
-			fmt.Fprintf(w, ", of which %s ether for data at most", cost.RoundEther(data))
-		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "would %s\n  %s\n", p.What, p.estimate())
 	}
 	if len(l.Plan) == 0 {
 		fmt.Fprintln(w, "nothing to do")
 		return
 	}
 	verdict := "ok"
-	if !l.Fits {
-		verdict = "too much"
+	switch {
+	case !l.Fits:
+		verdict = "over the cap"
+	case s.cli.String("safe") != "":
+		verdict += ", without what the Safe itself uses"
+	case sum.holds.Cmp(sum.worst) < 0:
+		verdict = "the owner holds too little"
 	}
-	fmt.Fprintf(w, "together   %s ether now, %s in the worst case; cap %s -> %s\n", cost.RoundEther(likely), cost.RoundEther(worst), cost.FormatEther(most), verdict)
-	if s.cli.String("safe") != "" {
-		fmt.Fprintln(w, "           without what the Safe itself uses")
+	fmt.Fprintf(w, "together   %s ether now, %s in the worst case; cap %s -> %s\n", cost.RoundEther(sum.likely), cost.RoundEther(sum.worst), cost.FormatEther(sum.most), verdict)
+}
+
+// estimate says what the transaction costs now.
+func (p *plannedLine) estimate() string {
+	how := "est."
+	if p.Measured {
+		how = "measured"
 	}
+	x := p.price
+	s := fmt.Sprintf("%s %s gas = %s wei (%s ether) @ %s gwei", how, cost.Count(x.Gas), x.Likely(), cost.RoundEther(x.Likely()),
+		cost.RoundGwei(new(big.Int).Add(x.BaseFee, x.Tip)))
+	if x.DataFee.Sign() > 0 {
+		s += fmt.Sprintf(", of which at most %s ether for data", cost.RoundEther(x.DataFee))
+	}
+	return s
 }
 
 // print writes the answer.

@@ -115,7 +115,11 @@ func runCost(c *cli.Context) error {
 		return err
 	}
 	if !c.Bool("offline") {
-		switch spent, err := askSpent(c); {
+		service, err := serviceOf(c)
+		if err != nil {
+			return err
+		}
+		switch spent, err := askSpent(c.Context, service); {
 		case err == nil:
 			l.SoFar = p.soFar(spent)
 		case c.IsSet("server") || c.Context.Err() != nil:

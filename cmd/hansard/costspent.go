@@ -1,108 +1,42 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
-	"io"
-	"math/big"
-	"net/http"
-	"strconv"
-	"strings"
-
-	"github.com/urfave/cli/v2"
 
 	"github.com/hansard-dao/hansard/client"
 	"github.com/hansard-dao/hansard/cost"
-	"github.com/hansard-dao/hansard/proofs"
 )
 
-// maxBatches is far more than an answer with serviceLimit batches, in bytes.
-const maxBatches = 4 << 20
-
-// pricedBatch is what GET /v1/batches says of a batch that matters here.
-type pricedBatch struct {
-	Number uint64 `json:"number,string"`
-	State  string `json:"state"`
-	Size   uint64 `json:"size,string"`
-	Time   uint64 `json:"time,string"` // of the block, in seconds; 0 below included
-	Spent  *struct {
-		Gas uint64 `json:"gas,string"`
-		Wei string `json:"wei"`
-	} `json:"spent"`
-}
-
-// wei returns what the batch cost, and nil if that is not known: nothing is mined yet, or nothing was written down.
-func (b *pricedBatch) wei() (*big.Int, error) {
-	if b.Spent == nil {
-		return nil, nil
-	}
-	wei, ok := new(big.Int).SetString(b.Spent.Wei, 10)
-	if !ok || wei.Sign() < 0 {
-		return nil, fmt.Errorf("list batches: batch %d cost %.40q wei", b.Number, b.Spent.Wei)
-	}
-	if wei.Sign() == 0 && b.Spent.Gas == 0 {
-		return nil, nil
-	}
-	return wei, nil
-}
-
-// included reports whether the batch stands in a block.
-func (b *pricedBatch) included() bool {
-	state, err := proofs.ParseState(b.State)
-	return err == nil && state >= proofs.StateIncluded
-}
-
 // askSpent adds up what the service paid for its batches.
-func askSpent(c *cli.Context) (*cost.Spent, error) {
-	spent, from := &cost.Spent{}, uint64(0)
-	for {
-		batches, err := pricedBatches(c, from)
-		if err != nil {
-			return nil, err
+func askSpent(ctx context.Context, s *client.Client) (*cost.Spent, error) {
+	spent := &cost.Spent{}
+	err := eachBatch(ctx, s, 0, func(b *client.Batch) {
+		if b.Spent == nil {
+			spent.Add(b.Size, 0, nil)
+			return
 		}
-		for _, b := range batches {
-			wei, err := b.wei()
-			if err != nil {
-				return nil, err
+		spent.Add(b.Size, b.Spent.Gas, b.Spent.Wei)
+	})
+	return spent, err
+}
+
+// eachBatch calls f with each batch of the service from that number on, in order.
+func eachBatch(ctx context.Context, s *client.Client, from uint64, f func(*client.Batch)) error {
+	for {
+		batches, err := s.Batches(ctx, from, serviceLimit)
+		if err != nil {
+			return err
+		}
+		for i := range batches {
+			if batches[i].Number != from {
+				return fmt.Errorf("list batches: answer of the service: batch %d where %d should be", batches[i].Number, from)
 			}
-			if wei == nil {
-				spent.Add(b.Size, 0, nil)
-				continue
-			}
-			spent.Add(b.Size, b.Spent.Gas, wei)
+			f(&batches[i])
+			from++
 		}
 		if len(batches) < serviceLimit {
-			return spent, nil
-		}
-		from = batches[len(batches)-1].Number + 1
-	}
-}
-
-func pricedBatches(c *cli.Context, from uint64) ([]pricedBatch, error) {
-	url := strings.TrimSuffix(c.String("server"), "/") + "/v1/batches?from=" + strconv.FormatUint(from, 10) + "&limit=" + strconv.Itoa(serviceLimit)
-	req, err := http.NewRequestWithContext(c.Context, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, usage("--server: %w", err)
-	}
-	answer, err := (&http.Client{Timeout: answerTimeout}).Do(req)
-	if err != nil {
-		if c.Context.Err() != nil {
-			return nil, c.Context.Err()
-		}
-		return nil, fmt.Errorf("list batches: %w: %w", client.ErrUnreachable, err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("list batches: %w: it answers %s", client.ErrUnreachable, answer.Status)
-	}
-	var page struct{ Batches []pricedBatch }
-	if err := json.NewDecoder(io.LimitReader(answer.Body, maxBatches)).Decode(&page); err != nil {
-		return nil, fmt.Errorf("list batches: answer of the service: %w", err)
-	}
-	for i := range page.Batches {
-		if want := from + uint64(i); page.Batches[i].Number != want {
-			return nil, fmt.Errorf("list batches: answer of the service: batch %d where %d should be", page.Batches[i].Number, want)
+			return nil
 		}
 	}
-	return page.Batches, nil
 }

@@ -95,6 +95,7 @@ func runDoctor(c *cli.Context) error {
 		d.checkClock()
 		d.checkContract()
 		d.checkLog()
+		d.checkFees()
 		d.checkSigners()
 	} else {
 		d.askStore()

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,14 +19,14 @@ import (
 )
 
 // startServe runs hansard serve on the operator's chain until stop is called.
-func (o *operator) startServe(data string) (url string, stop func()) {
+func (o *operator) startServe(data string) (service string, stop func()) {
 	o.t.Helper()
 	ctx, cancel := context.WithCancel(o.t.Context())
 	r, w := io.Pipe()
 	done := make(chan int, 1)
 	go func() {
 		code := run(ctx, []string{"hansard", "serve", "--rpc", o.url, "--data", data, "--password-file", o.path("password"), "--deploy", "--json",
-			"--listen", "127.0.0.1:0", "--max-age", "200ms", "--promise", "1h", "--confirmations", "1"}, strings.NewReader(""), w, io.Discard)
+			"--listen", "127.0.0.1:0", "--max-age", "200ms", "--promise", "1h", "--confirmations", "1"}, strings.NewReader(""), w, o.t.Output())
 		w.Close()
 		done <- code
 	}()
@@ -83,15 +85,15 @@ func (rows doctorRows) has(t *testing.T, check, result, says string) {
 func TestDoctorService(t *testing.T) {
 	o := newOperator(t)
 	data := o.newData()
-	url, stop := o.startServe(data)
+	_, stop := o.startServe(data)
 	stop()
 	if err := os.CopyFS(o.path("old"), os.DirFS(data)); err != nil {
 		t.Fatal(err)
 	}
-	url, stop = o.startServe(data)
+	service, stop := o.startServe(data)
 	o.want(0, "", "keys", "new", "alice", "--light", "--keystore", o.path("keys"), "--password-file", o.path("password"))
-	o.send(0, url, "one\n", "--wait", "included", "-o", o.path("one.receipt.json"))
-	flags := []string{"--rpc", o.url, "--data", data, "--server", url, "--from-block", "1"}
+	o.send(0, service, "one\n", "--wait", "included", "-o", o.path("one.receipt.json"))
+	flags := []string{"--rpc", o.url, "--data", data, "--server", service, "--from-block", "1"}
 	rows := o.doctor(0, flags...)
 	rows.has(t, "config", doctorWarn, "believed by itself")
 	rows.has(t, "rpc", doctorOK, "history from 1")
@@ -99,9 +101,11 @@ func TestDoctorService(t *testing.T) {
 	rows.has(t, "contract", doctorOK, "code of this version")
 	rows.has(t, "log", doctorOK, "1 batches, 1 messages, submitter "+o.account.String())
 	rows.has(t, "signer", doctorOK, "holds 0.99")
-	rows.has(t, "service", doctorOK, url)
+	rows.has(t, "service", doctorOK, service)
 	rows.has(t, "store", doctorOK, "1 batches in the service, 1 of them anchored; 1 on the chain")
 	o.doctor(1, "--rpc", o.url, "--data", data, "--server", "http://127.0.0.1:1").has(t, "service", doctorFail, "does not answer")
+	late := o.lateService(service)
+	o.doctor(0, append(flags, "--server", late)...).has(t, "service", doctorWarn, "delayed: gas_cap, gas costs 94 gwei")
 	stop()
 	o.doctor(0, flags...).has(t, "store", doctorOK, "1 batches in the store, 1 of them anchored; 1 on the chain")
 	o.doctor(1, "--rpc", o.url, "--data", o.path("old")).has(t, "store", doctorFail, "0 batches in the store, 0 of them anchored; 1 on the chain")
@@ -119,6 +123,28 @@ func TestDoctorService(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.doctor(1, append(flags, "--owner", o.account.String())...).has(t, "trust", doctorFail, "trust.json")
+}
+
+// lateService stands before a service and says that it is delayed.
+func (o *operator) lateService(to string) string {
+	at, err := url.Parse(to)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(at)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if r.Request.URL.Path != "/v1/info" {
+			return nil
+		}
+		body, err := io.ReadAll(r.Body)
+		body = append([]byte(`{"delay":{"code":"gas_cap","detail":"gas costs 94 gwei","since":"1"},`), body[1:]...)
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		r.Header.Del("Content-Length")
+		return err
+	}
+	server := httptest.NewServer(proxy)
+	o.t.Cleanup(server.Close)
+	return server.URL
 }
 
 // oddNode stands before the operator's node and changes what it answers.
@@ -235,6 +261,8 @@ func TestDoctorNodes(t *testing.T) {
 	}
 }
 
+func goodChainAt(url string) string { return "chain_id: 31337\nrpc: [" + url + "]\n" }
+
 // TestDoctorTrouble: each is one FAIL or WARN with its reason, and no crash.
 func TestDoctorTrouble(t *testing.T) {
 	o := newOperator(t)
@@ -252,7 +280,7 @@ func TestDoctorTrouble(t *testing.T) {
 	o.doctor(1, append(at, o.path("none"), "--account", "nobody", "--owner", o.account.String())...).has(t, "signer", doctorFail, "no such key")
 
 	chain := o.path("chain.yaml")
-	if err := os.WriteFile(chain, []byte("chain_id: 31337\nrpc: ["+o.url+"]\naccounts: [keystore:anchor]\nfinality: 1\n"), 0o600); err != nil {
+	if err := os.WriteFile(chain, []byte(goodChainAt(o.url)+"accounts: [keystore:anchor]\nfinality: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o.doctor(1, "--chain", chain, "--keystore", o.path("keys")).has(t, "config", doctorOK, "chain.yaml (0600)")
@@ -260,6 +288,12 @@ func TestDoctorTrouble(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.doctor(1, "--chain", chain, "--keystore", o.path("keys")).has(t, "config", doctorWarn, "others than its owner can change")
+	for text, says := range map[string]string{"max_fee_gwei: 0.001\n": "max_fee_gwei is 0.001", "caps:\n  tx: 1 gwei\n": "caps.tx is 0.000000001"} {
+		if err := os.WriteFile(chain, []byte(goodChainAt(o.url)+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o.doctor(1, "--chain", chain, "--keystore", o.path("keys")).has(t, "fees", doctorWarn, says)
+	}
 	if err := os.WriteFile(chain, []byte("chain_id: 31337\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -185,25 +185,30 @@ func (d *doctor) askService(trust *proofs.TrustedLog) (*storeState, error) {
 		s.batches = d.found.Head.Batches - min(d.found.Head.Batches, weekOfBatches)
 		s.anchored = s.batches
 	}
-	for {
-		batches, err := pricedBatches(d.cli, s.batches)
-		if err != nil {
-			return nil, err
+	err = eachBatch(d.cli.Context, c, s.batches, func(b *client.Batch) {
+		s.batches++
+		if b.State >= proofs.StateIncluded {
+			s.anchored++
 		}
-		for _, b := range batches {
-			s.batches++
-			if b.included() {
-				s.anchored++
-			}
-			if wei, err := b.wei(); err == nil && wei != nil && b.Time >= d.weekAgo() {
-				s.spends = append(s.spends, proofs.Spend{Time: b.Time, Gas: b.Spent.Gas, Wei: wei})
-			}
+		if b.Spent != nil && b.Time >= d.weekAgo() {
+			s.spends = append(s.spends, proofs.Spend{Time: b.Time, Gas: b.Spent.Gas, Wei: b.Spent.Wei})
 		}
-		if len(batches) < serviceLimit {
-			d.add("service", doctorOK, fmt.Sprintf("%s answers, version %s", d.cli.String("server"), info.Version))
-			return s, nil
-		}
+	})
+	if err == nil {
+		d.checkDelay(info)
 	}
+	return s, err
+}
+
+// checkDelay says whether the service anchors, and what holds it up if not.
+func (d *doctor) checkDelay(info *client.Info) {
+	what := fmt.Sprintf("%s answers, version %s", d.cli.String("server"), info.Version)
+	if info.Delay != nil {
+		d.add("service", doctorWarn, fmt.Sprintf("%s; delayed: %s, %s", what, info.Delay.Code, info.Delay.Detail), "messages are taken and wait to be anchored",
+			"it goes on by itself; the row that names the cause says what helps")
+		return
+	}
+	d.add("service", doctorOK, what)
 }
 
 // checkStore compares what is stored with what is on the chain.
@@ -307,6 +312,32 @@ func (d *doctor) checkMoney(uri string, at proofs.Address) {
 
 // anchorCalldata is the length of a call of anchor, in bytes.
 const anchorCalldata = 4 + 5*32
+
+// checkFees holds the present price of an anchor against the caps of the chain file.
+func (d *doctor) checkFees() {
+	if d.head == nil {
+		return
+	}
+	w := anchor.Wallet{Nodes: d.site.nodes, ChainID: d.site.log.ChainID, Signer: addressOnly{}, DataFee: d.site.data}
+	price, err := w.Price(d.cli.Context, anchor.Planned{What: "anchor", To: d.site.log.AnchorLog, Data: make([]byte, anchorCalldata), Gas: cost.AnchorGas})
+	if err != nil {
+		d.add("fees", doctorFail, oneLine(err.Error(), 200), "nothing is signed without a price", "see the rows of the nodes; --data-fee is for chains of the OP stack only")
+		return
+	}
+	f, now := d.site.file, new(big.Int).Add(price.BaseFee, price.Tip)
+	if f.MaxFee != nil && f.MaxFee.Cmp(price.FeeCap) < 0 {
+		price.FeeCap = f.MaxFee
+	}
+	what := fmt.Sprintf("gas costs %s gwei, an anchor about %s ether, %s in the worst case", cost.RoundGwei(now), cost.RoundEther(price.Likely()), cost.RoundEther(price.Worst()))
+	switch {
+	case f.MaxFee != nil && now.Cmp(f.MaxFee) > 0:
+		d.add("fees", doctorWarn, fmt.Sprintf("%s; max_fee_gwei is %s", what, cost.FormatGwei(f.MaxFee)), "batches wait until fees fall", "wait, or raise max_fee_gwei")
+	case f.CapTx != nil && price.Worst().Cmp(f.CapTx) > 0:
+		d.add("fees", doctorWarn, fmt.Sprintf("%s; caps.tx is %s", what, cost.FormatEther(f.CapTx)), "nothing is signed that may cost more", "wait, raise caps.tx, or lower max_fee_gwei, which bounds the worst case")
+	default:
+		d.add("fees", doctorOK, what)
+	}
+}
 
 // perDay is what the last week cost a day, or the days since its first payment if they are fewer.
 func (d *doctor) perDay() *big.Int {
