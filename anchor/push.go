@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/ethclient"
 
 	"github.com/hansard-dao/hansard/bindings"
+	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -286,7 +286,7 @@ func (a *Anchorer) send(ctx context.Context, v *view, number uint64, tx journale
 		a.pending[tx.hash] = w
 	}
 	err := a.cfg.Nodes.Send(ctx, tx.raw)
-	w.underpriced = err != nil && strings.Contains(err.Error(), "underpriced")
+	w.underpriced = nodes.Refused(err, "underpriced")
 	if err != nil {
 		a.log.Warn("transaction not taken by the nodes", "batch", number, "tx", tx.Hash().Hex(), "err", err)
 	}
