@@ -64,22 +64,23 @@ const (
 // price is what a transaction offers, in wei per unit of gas.
 type price struct{ tip, fee *big.Int }
 
-// quote returns what a new transaction offers: twice the base fee and the tip, so that six full blocks in
-// a row do not outprice it, within the caps. free says that the fee cap gives way.
-func (a *Anchorer) quote(ctx context.Context, v *view, free bool) (price, error) {
-	if v.head.BaseFee == nil {
+// quote returns what a new transaction offers above a base fee: twice the base fee and the tip, so that six
+// full blocks in a row do not outprice it, within the caps. The error is a hold if not even the base fee and
+// the tip are. free says that the fee cap gives way.
+func quote(ctx context.Context, q *nodes.Quorum, baseFee *big.Int, caps Fees, free bool) (price, error) {
+	if baseFee == nil {
 		return price{}, errors.New("read base fee: the latest block has none, and this chain needs EIP-1559")
 	}
-	tip, err := a.cfg.Nodes.Tip(ctx)
+	tip, err := q.Tip(ctx)
 	if err != nil {
 		return price{}, err
 	}
-	if limit := new(big.Int).SetUint64(a.cfg.Fees.MaxTip); limit.Sign() > 0 && tip.Cmp(limit) > 0 {
+	if limit := new(big.Int).SetUint64(caps.MaxTip); limit.Sign() > 0 && tip.Cmp(limit) > 0 {
 		tip = limit
 	}
-	least := new(big.Int).Add(v.head.BaseFee, tip)
-	fee := new(big.Int).Add(least, v.head.BaseFee)
-	limit := new(big.Int).SetUint64(a.cfg.Fees.MaxFee)
+	least := new(big.Int).Add(baseFee, tip)
+	fee := new(big.Int).Add(least, baseFee)
+	limit := new(big.Int).SetUint64(caps.MaxFee)
 	if free || limit.Sign() == 0 || fee.Cmp(limit) <= 0 {
 		return price{tip, fee}, nil
 	}
@@ -87,6 +88,10 @@ func (a *Anchorer) quote(ctx context.Context, v *view, free bool) (price, error)
 		return price{}, &hold{GasCap, fmt.Sprintf("gas costs %s and the cap is %s", gwei(least), gwei(limit))}
 	}
 	return price{tip, limit}, nil
+}
+
+func (a *Anchorer) quote(ctx context.Context, v *view, free bool) (price, error) {
+	return quote(ctx, a.cfg.Nodes, v.head.BaseFee, a.cfg.Fees, free)
 }
 
 // raised returns the least that nodes take in the place of n: an eighth more. They demand a tenth.

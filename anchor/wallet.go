@@ -72,9 +72,15 @@ func (w *Wallet) price(ctx context.Context, call Planned, estimate bool) (*Price
 		return nil, err
 	}
 	p := &Price{Block: head.Hash, Gas: call.Gas, BaseFee: head.BaseFee, DataFee: new(big.Int)}
-	if p.Tip, p.FeeCap, err = w.quote(ctx, head.BaseFee); err != nil {
+	offer, err := quote(ctx, w.Nodes, head.BaseFee, w.Fees, false)
+	var h *hold
+	if errors.As(err, &h) {
+		err = fmt.Errorf("%w: %w", ErrOverCap, err)
+	}
+	if err != nil {
 		return nil, err
 	}
+	p.Tip, p.FeeCap = offer.tip, offer.fee
 	if estimate {
 		if p.Gas, err = w.Nodes.EstimateGas(ctx, w.Signer.Address(), call.To, call.Data); err != nil {
 			return nil, explain(err)
@@ -85,29 +91,6 @@ func (w *Wallet) price(ctx context.Context, call Planned, estimate bool) (*Price
 		p.DataFee, err = dataFee(ctx, w.Nodes, head.Hash, w.DataFee, len(call.Data))
 	}
 	return p, err
-}
-
-// quote returns the tip and the fee cap per gas: twice the base fee and the tip, so that six full blocks
-// in a row do not outprice it, within the caps.
-func (w *Wallet) quote(ctx context.Context, baseFee *big.Int) (tip, fee *big.Int, err error) {
-	if baseFee == nil {
-		return nil, nil, errors.New("read base fee: the latest block has none, and this chain needs EIP-1559")
-	}
-	if tip, err = w.Nodes.Tip(ctx); err != nil {
-		return nil, nil, err
-	}
-	if limit := new(big.Int).SetUint64(w.Fees.MaxTip); w.Fees.MaxTip > 0 && tip.Cmp(limit) > 0 {
-		tip = limit
-	}
-	least := new(big.Int).Add(baseFee, tip)
-	fee = new(big.Int).Add(least, baseFee)
-	if limit := new(big.Int).SetUint64(w.Fees.MaxFee); w.Fees.MaxFee > 0 && fee.Cmp(limit) > 0 {
-		if least.Cmp(limit) > 0 {
-			return nil, nil, fmt.Errorf("%w: gas costs %s and the cap is %s", ErrOverCap, gwei(least), gwei(limit))
-		}
-		fee = limit
-	}
-	return tip, fee, nil
 }
 
 // sign has the transaction signed and checks that it was, and is no other.
