@@ -12,8 +12,9 @@
 //
 // Run mines a block at once when the pool holds a transaction that can be included, then an empty block a second
 // until that transaction is finalized, then nothing. Of a head n, block n-1 is safe and n-2 finalized (genesis, when
-// n is smaller), so a transaction is final at most two seconds after its block. finalized never goes back, and it
-// moves before the head is announced: who asks for it on a new head gets the new answer.
+// n is smaller; Config.Finality changes both), so a transaction is final at most two seconds after its block.
+// finalized never goes back, and it moves before the head is announced: who asks for it on a new head gets the new
+// answer.
 //
 // A block's time is the clock's second, or its parent's time plus one if that is later. Blocks with transactions may
 // put the chain up to MaxAhead before the clock; beyond that, and for empty blocks, there is one block a second and
@@ -86,6 +87,10 @@ type Config struct {
 	Alloc types.GenesisAlloc
 	// HTTPAddr is the host:port that serves JSON-RPC (eth, net, web3); port 0 takes a free one. Empty: none.
 	HTTPAddr string
+	// Finality is how many blocks the finalized one is behind the head; the safe one is half as many. 0: 2.
+	Finality uint64
+	// GasLimit is that of every block. 0: 60,000,000, that of Ethereum at Osaka.
+	GasLimit uint64
 	// Now is the clock of block times. nil: time.Now.
 	Now func() time.Time
 	// Logger receives go-ethereum's warnings and errors, through its logger for the whole process. nil: that
@@ -100,6 +105,7 @@ type Chain struct {
 	client *ethclient.Client
 	http   string
 	now    func() time.Time
+	depth  uint64 // of finality
 
 	mu   sync.Mutex // one block at a time; guards last
 	last time.Time  // of the newest block of this process, or of Open
@@ -132,7 +138,7 @@ func open(cfg *Config) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Chain{node: stack, now: cfg.Now, last: cfg.Now()}
+	c := &Chain{node: stack, now: cfg.Now, depth: cfg.Finality, last: cfg.Now()}
 	if c.eth, err = eth.New(stack, cfg.eth()); err != nil {
 		return nil, errors.Join(err, stack.Close())
 	}
@@ -351,12 +357,12 @@ func (c *Chain) sync() error {
 // settle marks the blocks that are safe and finalized once block head is the head. finalized never goes back.
 func (c *Chain) settle(head uint64) {
 	bc := c.eth.BlockChain()
-	final := head - min(head, 2)
+	final := head - min(head, c.depth)
 	if old := bc.CurrentFinalBlock(); old != nil {
 		final = max(final, old.Number.Uint64())
 	}
 	bc.SetFinalized(bc.GetHeaderByNumber(final))
-	bc.SetSafe(bc.GetHeaderByNumber(max(final, head-min(head, 1))))
+	bc.SetSafe(bc.GetHeaderByNumber(max(final, head-min(head, (c.depth+1)/2))))
 }
 
 // settled tells whether no block after the finalized one has a transaction.

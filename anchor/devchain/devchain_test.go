@@ -481,3 +481,19 @@ func TestHTTP(t *testing.T) {
 		t.Errorf("port taken: %v", err)
 	}
 }
+
+// TestDepth moves safe and finalized further away, and makes blocks small.
+func TestDepth(t *testing.T) {
+	cfg := config("")
+	cfg.Finality, cfg.GasLimit = 7, 1_000_000
+	c := open(t, cfg)
+	defer closeChain(t, c)
+	mine(t, c, 10)
+	if got := look(t, c); got.Latest != 10 || got.Safe != 6 || got.Finalized != 3 {
+		t.Errorf("after 10 blocks: %+v", got)
+	}
+	h, err := c.Client().HeaderByNumber(t.Context(), nil)
+	if err != nil || h.GasLimit != 1_000_000 {
+		t.Errorf("gas limit %d, %v", h.GasLimit, err)
+	}
+}

@@ -23,12 +23,21 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 )
 
-// gasLimit is of every block: that of Ethereum at Osaka, so that what fits here fits there.
-const gasLimit = 60_000_000
+const (
+	// defaultGasLimit is that of Ethereum at Osaka, so that what fits here fits there.
+	defaultGasLimit = 60_000_000
+	defaultFinality = 2
+)
 
 func (cfg *Config) validate() error {
 	if cfg.ChainID == 0 {
 		cfg.ChainID = DefaultChainID
+	}
+	if cfg.Finality == 0 {
+		cfg.Finality = defaultFinality
+	}
+	if cfg.GasLimit == 0 {
+		cfg.GasLimit = defaultGasLimit
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -94,7 +103,7 @@ func (cfg *Config) eth() *ethconfig.Config {
 	ec.BlobPool.Datadir = ""
 	// The least that the pool accepts, so that what it holds is what a block takes.
 	ec.Miner.GasPrice = new(big.Int).SetUint64(ec.TxPool.PriceLimit)
-	ec.Miner.GasCeil = gasLimit
+	ec.Miner.GasCeil = cfg.GasLimit
 	return &ec
 }
 
@@ -119,7 +128,7 @@ func (cfg *Config) genesis() *core.Genesis {
 	return &core.Genesis{
 		Config:     &rules,
 		ExtraData:  fmt.Appendf(nil, "devchain %d", cfg.ChainID),
-		GasLimit:   gasLimit,
+		GasLimit:   cfg.GasLimit,
 		BaseFee:    big.NewInt(params.InitialBaseFee),
 		Difficulty: new(big.Int),
 		Alloc:      alloc,
