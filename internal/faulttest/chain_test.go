@@ -256,7 +256,7 @@ func transact(t *testing.T, c *ethclient.Client, key *identity.Key, to *common.A
 		t.Fatal(err)
 	}
 	tx := sign(t, c, key, &types.DynamicFeeTx{Nonce: nonce, To: to, Data: data, Value: wei, Gas: gas,
-		GasTipCap: big.NewInt(2e9), GasFeeCap: big.NewInt(2e13)})
+		GasTipCap: big.NewInt(2e9), GasFeeCap: big.NewInt(2e11)})
 	send(t, c, tx)
 	return tx
 }

@@ -347,3 +347,9 @@ func (s *faultyStore) SaveTx(ctx context.Context, number uint64, raw []byte) err
 func (s *faultyStore) SetAnchor(ctx context.Context, number uint64, state proofs.State, time uint64, tx proofs.Hash, a *proofs.Anchor) error {
 	return s.write(func() error { return s.DB.SetAnchor(ctx, number, state, time, tx, a) })
 }
+
+// restart makes a new anchorer, as a new process would.
+func (h *harness) restart() {
+	h.Helper()
+	h.anchorer = h.newAnchorer()
+}
