@@ -104,6 +104,7 @@ var rules = []rule{
 	{pkg: "internal/badgerlog", never: []string{ethereum, ipfs, merkletree, cli}, reason: "it listens to badger for both stores"},
 	{pkg: "internal/emptylogs", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "it mends badger's directory before badger is there"},
 	{pkg: "internal/faultrpc", never: []string{badger, ipfs, merkletree, cli}, reason: "a node that lies knows nothing of what is anchored on it"},
+	{pkg: "internal/faulttest", reason: "it has tests only"},
 	{pkg: "internal/lazyfs", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "a disk for tests knows nothing of what is written to it"},
 	{pkg: "cmd/hansard", ours: []string{"*"}, reason: "it wires everything, but no other command"},
 }

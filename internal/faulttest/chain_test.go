@@ -24,12 +24,26 @@ import (
 // rich is the first of anvil's accounts, and has ether on every chain of these tests.
 var rich = mustKey("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 
-func mustKey(hex string) *identity.Key {
-	key, err := crypto.HexToECDSA(hex)
+// key signs promises, messages and transactions.
+type key struct{ *identity.Key }
+
+func mustKey(hex string) key {
+	k, err := crypto.HexToECDSA(hex)
 	if err != nil {
 		panic(err)
 	}
-	return identity.NewKey(key)
+	return key{identity.NewKey(k)}
+}
+
+// SignTx returns the transaction with the key's signature.
+func (k key) SignTx(_ context.Context, tx *types.Transaction, chainID *big.Int) (*types.Transaction, error) {
+	rules := types.LatestSignerForChainID(chainID)
+	s, err := k.SignDigest([32]byte(rules.Hash(tx)))
+	if err != nil {
+		return nil, err
+	}
+	s[64] -= 27
+	return tx.WithSignature(rules, s[:])
 }
 
 // chain is a real node that a test commands. Its methods fail the test.
@@ -56,6 +70,7 @@ func onChains(t *testing.T, fault string, do func(t *testing.T, name string)) {
 	t.Run(fault, func(t *testing.T) {
 		for name := range chains {
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				t.Attr("fault", fault)
 				t.Attr("chain", name)
 				do(t, name)
@@ -70,6 +85,7 @@ type anvil struct {
 	at      string
 	rpc     *rpc.Client
 	process *exec.Cmd
+	shift   time.Duration // of its clock
 }
 
 func newAnvil(t *testing.T, finality int) chain {
@@ -142,7 +158,8 @@ func (a *anvil) dropPool() { a.t.Helper(); a.call("anvil_dropAllTransactions") }
 
 func (a *anvil) jump(d time.Duration) {
 	a.t.Helper()
-	a.call("evm_increaseTime", int64(d/time.Second))
+	a.shift += d
+	a.call("evm_setTime", time.Now().Add(a.shift).UnixMilli()/1000)
 }
 
 func (a *anvil) mineAt(fee *big.Int) {
@@ -156,7 +173,6 @@ type sim struct {
 	t     *testing.T
 	chain *devchain.Chain
 	shift time.Duration // of the clock
-	ready chan struct{}
 }
 
 // burner takes all the gas that it is given.
@@ -167,11 +183,22 @@ const simGasLimit = 4_000_000
 
 func newDevchain(t *testing.T, finality int) chain {
 	t.Helper()
+	return openDevchain(t, finality, 0)
+}
+
+// newDevchainAs returns a chain with another id.
+func newDevchainAs(t *testing.T, id uint64) chain {
+	t.Helper()
+	return openDevchain(t, nearFinality, id)
+}
+
+func openDevchain(t *testing.T, finality int, id uint64) *sim {
+	t.Helper()
 	s := &sim{t: t}
 	began := time.Now()
 	var err error
 	s.chain, err = devchain.Open(devchain.Config{
-		HTTPAddr: "127.0.0.1:0", Finality: uint64(finality), GasLimit: simGasLimit,
+		HTTPAddr: "127.0.0.1:0", ChainID: id, Finality: uint64(finality), GasLimit: simGasLimit,
 		Now: func() time.Time { return began.Add(s.shift) },
 		Alloc: types.GenesisAlloc{
 			common.Address(rich.Address()): {Balance: ether(10_000)},
@@ -249,7 +276,7 @@ func (s *sim) mineAt(fee *big.Int) {
 func ether(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt(1e18)) }
 
 // transact sends a transaction of key with its lowest nonce that is free, and does not mine it.
-func transact(t *testing.T, c *ethclient.Client, key *identity.Key, to *common.Address, data []byte, wei *big.Int, gas uint64) *types.Transaction {
+func transact(t *testing.T, c *ethclient.Client, key key, to *common.Address, data []byte, wei *big.Int, gas uint64) *types.Transaction {
 	t.Helper()
 	nonce, err := c.PendingNonceAt(context.Background(), common.Address(key.Address()))
 	if err != nil {
@@ -261,21 +288,15 @@ func transact(t *testing.T, c *ethclient.Client, key *identity.Key, to *common.A
 	return tx
 }
 
-func sign(t *testing.T, c *ethclient.Client, key *identity.Key, data *types.DynamicFeeTx) *types.Transaction {
+func sign(t *testing.T, c *ethclient.Client, key key, data *types.DynamicFeeTx) *types.Transaction {
 	t.Helper()
 	id, err := c.ChainID(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	data.ChainID = id
-	rules := types.LatestSignerForChainID(id)
-	tx := types.NewTx(data)
-	s, err := key.SignDigest([32]byte(rules.Hash(tx)))
+	tx, err := key.SignTx(context.Background(), types.NewTx(data), id)
 	if err != nil {
-		t.Fatal(err)
-	}
-	s[64] -= 27
-	if tx, err = tx.WithSignature(rules, s[:]); err != nil {
 		t.Fatal(err)
 	}
 	return tx
