@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,6 +67,7 @@ type harness struct {
 	finality int
 	mayEnd   bool // the service may stop with a clear message, as long as the fault lasts
 	ended    bool // it did
+	victim   atomic.Pointer[process]
 }
 
 // newHarness opens a log behind so many proxies.
