@@ -3,6 +3,7 @@ package faulttest
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
 	"math/big"
 	"os/exec"
 	"path/filepath"
@@ -25,14 +26,17 @@ import (
 var rich = mustKey("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 
 // key signs promises, messages and transactions.
-type key struct{ *identity.Key }
+type key struct {
+	*identity.Key
+	private *ecdsa.PrivateKey
+}
 
 func mustKey(hex string) key {
 	k, err := crypto.HexToECDSA(hex)
 	if err != nil {
 		panic(err)
 	}
-	return key{identity.NewKey(k)}
+	return key{identity.NewKey(k), k}
 }
 
 // SignTx returns the transaction with the key's signature.

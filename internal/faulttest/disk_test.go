@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/storage"
 )
 
 // TestDisk fails each write of an anchoring: before it is done, and when it is done and not reported; with the process
@@ -110,6 +111,14 @@ func smallDisk(t *testing.T, size string) (dir string, ok bool) {
 // fill writes until the reserve of the log is touched, and returns how to give the room back.
 func fill(t *testing.T, dir string) (free func()) {
 	t.Helper()
+	return fillTo(t, dir, reserve)
+}
+
+// defaultReserve is what the program keeps free, in bytes.
+const defaultReserve = storage.DefaultReserve
+
+func fillTo(t *testing.T, dir string, leave uint64) (free func()) {
+	t.Helper()
 	path := filepath.Join(dir, "filler")
 	f, err := os.Create(path)
 	if err != nil {
@@ -121,7 +130,7 @@ func fill(t *testing.T, dir string) (free func()) {
 		if err := syscall.Fstatfs(int(f.Fd()), &s); err != nil {
 			t.Fatal(err)
 		}
-		if s.Bavail*uint64(s.Bsize) < reserve {
+		if s.Bavail*uint64(s.Bsize) < leave {
 			break
 		}
 		if _, err := f.Write(block); err != nil {

@@ -79,6 +79,16 @@ func newHarness(t *testing.T, chainName string, finality, nodes int) *harness {
 // newHarnessIn keeps the log below dir.
 func newHarnessIn(t *testing.T, dir, chainName string, finality, nodes int) *harness {
 	t.Helper()
+	h := newSite(t, dir, chainName, finality, nodes)
+	h.open()
+	t.Cleanup(func() { h.stop() })
+	h.anchorer = h.newAnchorer()
+	return h
+}
+
+// newSite is a harness that leaves it to others to open the log.
+func newSite(t *testing.T, dir, chainName string, finality, nodes int) *harness {
+	t.Helper()
 	h := &harness{T: t, chain: chains[chainName](t, finality), dir: dir, answer: 2 * time.Second, finality: finality}
 	var err error
 	if h.client, err = ethclient.DialContext(t.Context(), h.chain.url()); err != nil {
@@ -92,9 +102,6 @@ func newHarnessIn(t *testing.T, dir, chainName string, finality, nodes int) *har
 		h.proxies, h.urls = append(h.proxies, p), append(h.urls, server.URL)
 	}
 	h.setUp()
-	h.open()
-	t.Cleanup(func() { h.stop() })
-	h.anchorer = h.newAnchorer()
 	return h
 }
 
