@@ -79,16 +79,7 @@ func acts() []act {
 func (c *campaign) killAtCall() string {
 	p, in, after := c.rng.IntN(3), 1+c.rng.IntN(40), c.rng.IntN(2) == 0
 	c.proxies[p].Reset()
-	c.add(p, 60, faultrpc.Fault{Name: "kill", Do: func(call faultrpc.Call, next faultrpc.Next) faultrpc.Answer {
-		if call.Number != in {
-			return next(call)
-		}
-		if after {
-			next(call)
-		}
-		c.kill()
-		return faultrpc.Answer{Break: faultrpc.Break{Reset: true}}
-	}})
+	c.add(p, 60, c.service.killAt(in, after, func() {}))
 	return fmt.Sprintf("call %d of node %d, after %v", in, p, after)
 }
 
@@ -102,6 +93,7 @@ func (c *campaign) reorgs() string {
 	depth := min([]uint64{1, 2, 5, 20}[c.rng.IntN(4)], most-1)
 	keep := c.rng.IntN(2) == 0
 	c.reorg(depth, keep)
+	c.setBalance(ether(10)) // a refill may have been taken back with the blocks
 	for range c.rng.Uint64N(depth + 1) {
 		c.mine()
 	}
@@ -126,17 +118,17 @@ func (c *campaign) useNonce() string {
 }
 
 func (c *campaign) funds() string {
-	a, ok := c.chain.(*anvil)
-	if !ok {
-		return ""
-	}
-	to := common.Address(submitter.Address())
-	a.call("anvil_setBalance", to, "0x1")
+	c.setBalance(big.NewInt(1))
 	for range 5 + c.rng.IntN(30) {
 		c.mine()
 	}
-	a.call("anvil_setBalance", to, "0x"+ether(10).Text(16))
+	c.setBalance(ether(10))
 	return "refilled"
+}
+
+// setBalance changes what the submitter holds, as of the next block.
+func (c *campaign) setBalance(wei *big.Int) {
+	c.chain.(*anvil).call("anvil_setBalance", common.Address(submitter.Address()), "0x"+wei.Text(16))
 }
 
 func (c *campaign) fillDisk() string {
@@ -253,6 +245,7 @@ func (c *campaign) mine() {
 func (c *campaign) heal() {
 	c.nodes = [3][]lasting{}
 	c.set()
+	c.setBalance(ether(10))
 	if c.spike > 0 {
 		c.spike = 0
 		c.chain.mineAt(big.NewInt(1e9))
@@ -301,7 +294,7 @@ func TestCampaign(t *testing.T) {
 			dir = t.TempDir()
 		}
 		h := newSite(t, dir, "anvil", farFinality, 3)
-		s := h.newService("--max-age", "500ms", "--max-fee-gwei", fmt.Sprint(campaignMaxFee), "--cap-tx", campaignCapTx, "--cap-day", campaignCapDay)
+		s := h.newService("--max-age", "1500ms", "--max-fee-gwei", fmt.Sprint(campaignMaxFee), "--cap-tx", campaignCapTx, "--cap-day", campaignCapDay)
 		c := &campaign{service: s, rng: rand.New(rand.NewPCG(seed, 0)), counts: map[string]int{}}
 		if small {
 			c.dir = dir
@@ -360,24 +353,13 @@ func TestKillServe(t *testing.T) {
 		t.Attr("fault", fault)
 		t.Attr("chain", "anvil")
 		h := newSite(t, t.TempDir(), "anvil", nearFinality, 1)
-		s := h.newService("--max-age", "50ms")
+		s := h.newService("--max-age", "4s")
 		stop := s.author(20 * time.Millisecond)
 		for call := 1; call <= 30; call++ {
 			for _, after := range []bool{false, true} {
 				died := make(chan struct{})
-				h.proxies[0].Reset()
-				h.proxies[0].Set(faultrpc.Fault{Name: "kill", Do: func(c faultrpc.Call, next faultrpc.Next) faultrpc.Answer {
-					if c.Number != call {
-						return next(c)
-					}
-					if after {
-						next(c)
-					}
-					s.kill()
-					close(died)
-					return faultrpc.Answer{Break: faultrpc.Break{Reset: true}}
-				}})
-				s.kill() // the count begins with a new process
+				h.proxies[0].Reset() // by now nothing of the last process is on its way
+				h.proxies[0].Set(s.killAt(call, after, func() { close(died) }))
 				s.mineUntil(died)
 				h.tried++
 			}
@@ -388,6 +370,21 @@ func TestKillServe(t *testing.T) {
 		report(t, h.tried, s.verify(0, ether(1), ether(1)))
 		t.Logf("%d messages, %d processes, %d ended by themselves", len(s.promises), s.starts, s.ends)
 	})
+}
+
+// killAt kills the program at the call of that number: before the node gets it, or before its answer goes back.
+func (s *service) killAt(number int, after bool, died func()) faultrpc.Fault {
+	return faultrpc.Fault{Name: "kill", Do: func(c faultrpc.Call, next faultrpc.Next) faultrpc.Answer {
+		if c.Number != number {
+			return next(c)
+		}
+		if after {
+			next(c)
+		}
+		s.kill()
+		died()
+		return faultrpc.Answer{Break: faultrpc.Break{Reset: true}}
+	}}
 }
 
 // mineUntil mines until done is closed.

@@ -79,7 +79,7 @@ func (h *harness) newService(flags ...string) *service {
 	if s.client, err = client.New(s.url, &http.Client{Timeout: time.Minute}); err != nil {
 		h.Fatal(err)
 	}
-	if s.log, err = os.Create(filepath.Join(h.TempDir(), "stderr")); err != nil {
+	if s.log, err = os.Create(filepath.Join(h.ArtifactDir(), "stderr")); err != nil {
 		h.Fatal(err)
 	}
 	h.Cleanup(func() { s.log.Close() })
