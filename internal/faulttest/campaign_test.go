@@ -294,6 +294,7 @@ func TestCampaign(t *testing.T) {
 			dir = t.TempDir()
 		}
 		h := newSite(t, dir, "anvil", farFinality, 3)
+		h.lenient = true
 		s := h.newService("--max-age", "1500ms", "--max-fee-gwei", fmt.Sprint(campaignMaxFee), "--cap-tx", campaignCapTx, "--cap-day", campaignCapDay)
 		c := &campaign{service: s, rng: rand.New(rand.NewPCG(seed, 0)), counts: map[string]int{}}
 		if small {

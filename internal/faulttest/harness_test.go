@@ -67,6 +67,7 @@ type harness struct {
 	finality int
 	mayEnd   bool // the service may stop with a clear message, as long as the fault lasts
 	ended    bool // it did
+	lenient  bool // transactions of a reorg may be refused when they come again
 	victim   atomic.Pointer[process]
 }
 
@@ -109,7 +110,11 @@ func newSite(t *testing.T, dir, chainName string, finality, nodes int) *harness 
 func (h *harness) setUp() {
 	h.Helper()
 	h.fund(submitter, ether(10))
-	wallet := &anchor.Wallet{Client: h.client, Signer: rich, Poll: time.Millisecond}
+	q, err := nodes.New([]nodes.Node{{Name: "chain", RPC: h.client.Client()}}, nodes.Config{})
+	if err != nil {
+		h.Fatal(err)
+	}
+	wallet := &anchor.Wallet{Nodes: q, Signer: rich, Poll: time.Millisecond}
 	id, err := h.client.ChainID(h.Context())
 	if err != nil {
 		h.Fatal(err)
@@ -338,7 +343,11 @@ func (h *harness) reorg(depth uint64, keep bool) {
 	h.chain.mine(1)
 	if keep {
 		for _, tx := range txs {
-			send(h.T, h.client, tx)
+			if h.lenient {
+				h.client.SendTransaction(h.Context(), tx) //nolint:errcheck // as it may
+			} else {
+				send(h.T, h.client, tx)
+			}
 		}
 	}
 	h.tried++
