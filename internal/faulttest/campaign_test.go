@@ -277,8 +277,10 @@ func (c *campaign) one(all []act) {
 // TestCampaign mixes all faults at random on the real program, with messages coming in all the time. In the end everything
 // is healed, and what was promised is held against receipts and chain.
 func TestCampaign(t *testing.T) {
+	t.Parallel()
 	const fault = "campaign"
 	t.Run(fault, func(t *testing.T) {
+		t.Parallel()
 		t.Attr("fault", fault)
 		t.Attr("chain", "anvil")
 		seed := rand.Uint64()
@@ -348,6 +350,7 @@ func wanted(t *testing.T) func(int) bool {
 
 // TestKillServe kills the program at each RPC call that it makes, from its start on.
 func TestKillServe(t *testing.T) {
+	t.Parallel()
 	const fault = "kill -9 of hansard serve at each RPC call"
 	t.Run(fault, func(t *testing.T) {
 		t.Parallel()

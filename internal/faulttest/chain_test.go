@@ -72,6 +72,7 @@ var chains = map[string]func(t *testing.T, finality int) chain{"anvil": newAnvil
 func onChains(t *testing.T, fault string, do func(t *testing.T, name string)) {
 	t.Helper()
 	t.Run(fault, func(t *testing.T) {
+		t.Parallel()
 		for name := range chains {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -18,6 +18,7 @@ import (
 // TestDisk fails each write of an anchoring: before it is done, and when it is done and not reported; with the process
 // going on, and with another one.
 func TestDisk(t *testing.T) {
+	t.Parallel()
 	for name, done := range map[string]bool{"disk full at each write": false, "disk full at each write, written all the same": true} {
 		onChains(t, name, func(t *testing.T, chain string) {
 			h := newHarness(t, chain, nearFinality, 1)
@@ -60,6 +61,7 @@ func TestDisk(t *testing.T) {
 
 // TestDiskReally fills the disk of the log, one small disk after the other, before each step of an anchoring.
 func TestDiskReally(t *testing.T) {
+	t.Parallel()
 	onChains(t, "disk full, for a while", func(t *testing.T, chain string) {
 		dir, ok := smallDisk(t, "160m")
 		if !ok {
@@ -146,6 +148,7 @@ func fillTo(t *testing.T, dir string, leave uint64) (free func()) {
 
 // TestClock moves clocks by an hour while batches are on their way: the service's, and the chain's.
 func TestClock(t *testing.T) {
+	t.Parallel()
 	onChains(t, "clock of the service jumps an hour either way", func(t *testing.T, chain string) {
 		h := newHarness(t, chain, nearFinality, 1)
 		for _, jump := range []time.Duration{time.Hour, -time.Hour, -time.Hour, time.Hour} {

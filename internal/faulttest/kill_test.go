@@ -34,7 +34,9 @@ const childEnv = "HANSARD_FAULT_CHILD"
 func TestMain(m *testing.M) {
 	s := os.Getenv(childEnv)
 	if s == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		os.Remove(binary) //nolint:errcheck // it may not have been needed
+		os.Exit(code)
 	}
 	var c child
 	err := json.Unmarshal([]byte(s), &c)
@@ -263,6 +265,7 @@ func (h *harness) sweep(least int, at func(place int) child) {
 }
 
 func TestKill(t *testing.T) {
+	t.Parallel()
 	for name, after := range map[string]bool{"kill -9 before each durable step": false, "kill -9 after each durable step": true} {
 		onChains(t, name, func(t *testing.T, chain string) {
 			h := newHarness(t, chain, nearFinality, 1)

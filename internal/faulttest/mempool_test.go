@@ -25,6 +25,7 @@ func times(wei *big.Int, n int64) *big.Int { return new(big.Int).Mul(wei, big.Ne
 
 // TestFeeSpike multiplies the base fee while a transaction waits, and keeps it there.
 func TestFeeSpike(t *testing.T) {
+	t.Parallel()
 	const blocks = 100
 	normal := big.NewInt(1e9)
 	high := times(normal, 50)
@@ -71,6 +72,7 @@ func TestFeeSpike(t *testing.T) {
 }
 
 func TestMempool(t *testing.T) {
+	t.Parallel()
 	onChains(t, "mempool eviction", func(t *testing.T, chain string) {
 		h := newHarness(t, chain, nearFinality, 1)
 		for range 3 {
@@ -154,6 +156,7 @@ func (h *harness) foreign(fee, tip *big.Int) *types.Transaction {
 }
 
 func TestExecution(t *testing.T) {
+	t.Parallel()
 	onChains(t, "transaction reverted", func(t *testing.T, chain string) {
 		h := newHarness(t, chain, nearFinality, 1)
 		contract := bindings.NewAnchorLog()

@@ -10,6 +10,7 @@ import (
 // TestReorg takes away the blocks of batches that are not final yet. Their transactions are mined again in other blocks,
 // or they are lost and have to be sent again.
 func TestReorg(t *testing.T) {
+	t.Parallel()
 	for _, depth := range []uint64{1, 2, 5, 20} {
 		for name, keep := range map[string]bool{"re-mined": true, "dropped": false} {
 			onChains(t, fmt.Sprintf("reorg of depth %d, %s", depth, name), func(t *testing.T, chain string) {

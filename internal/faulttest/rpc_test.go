@@ -67,6 +67,7 @@ func (h *harness) outvoted(fault func() faultrpc.Fault) {
 
 // TestNode lets nodes fail in ways that show: the only one for a while, or one of three all the time.
 func TestNode(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]func() faultrpc.Fault{
 		"RPC hangs":             func() faultrpc.Fault { return faultrpc.Hang() },
 		"RPC resets":            func() faultrpc.Fault { return faultrpc.Reset() },
@@ -102,6 +103,7 @@ func TestNode(t *testing.T) {
 
 // TestOtherChain lets a node answer for a chain that is not ours: it says so, or it is one.
 func TestOtherChain(t *testing.T) {
+	t.Parallel()
 	elsewhere := func(h *harness) func() faultrpc.Fault {
 		other := newDevchainAs(h.T, 4711)
 		return func() faultrpc.Fault { return faultrpc.Elsewhere(other.url()) }
@@ -126,6 +128,7 @@ func TestOtherChain(t *testing.T) {
 
 // TestOrphan lets a node report the receipt of a block that a reorg took away.
 func TestOrphan(t *testing.T) {
+	t.Parallel()
 	for _, nodes := range []int{1, 3} {
 		name := map[int]string{1: "RPC reports the receipt of an orphaned block", 3: "RPC reports the receipt of an orphaned block, one of three"}[nodes]
 		onChains(t, name, func(t *testing.T, chain string) {
@@ -237,6 +240,7 @@ func lies(h *harness) map[string]func() faultrpc.Fault {
 
 // TestLies lets one of three nodes lie all the time, and the only node for a while.
 func TestLies(t *testing.T) {
+	t.Parallel()
 	for _, nodes := range []int{1, 3} {
 		name := map[int]string{1: "the only RPC lies for a while", 3: "RPC lies alone among three"}[nodes]
 		onChains(t, name, func(t *testing.T, chain string) {

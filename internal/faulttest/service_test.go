@@ -44,23 +44,23 @@ type service struct {
 	refused  []error // answers that are neither a promise nor a reason to try again
 }
 
-var hansard = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("hansard-faults-%d", os.Getpid()))
-	out, err := exec.Command("go", "build", "-o", path, "../../cmd/hansard").CombinedOutput()
+// binary is the program, once hansard has built it.
+var binary = filepath.Join(os.TempDir(), fmt.Sprintf("hansard-faults-%d", os.Getpid()))
+
+var hansard = sync.OnceValue(func() error {
+	out, err := exec.Command("go", "build", "-o", binary, "../../cmd/hansard").CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("build hansard: %w: %s", err, out)
+		return fmt.Errorf("build hansard: %w: %s", err, out)
 	}
-	return path, nil
+	return nil
 })
 
 // newService starts the program on the harness's log, with flags beside those that it needs.
 func (h *harness) newService(flags ...string) *service {
 	h.Helper()
-	bin, err := hansard()
-	if err != nil {
+	if err := hansard(); err != nil {
 		h.Fatal(err)
 	}
-	h.Cleanup(func() { os.Remove(bin) })
 	data := filepath.Join(h.dir, "data")
 	keys := filepath.Join(data, "keys")
 	writeKey(h.T, keys, "anchor", submitter)
@@ -71,11 +71,12 @@ func (h *harness) newService(flags ...string) *service {
 	}
 	addr := freeAddr(h.T)
 	s := &service{harness: h, url: "http://" + addr, promises: map[proofs.Hash]client.Accepted{}, done: make(chan struct{})}
-	s.args = append([]string{bin, "serve", "--data", data, "--listen", addr, "--password-file", file,
+	s.args = append([]string{binary, "serve", "--data", data, "--listen", addr, "--password-file", file,
 		"--account", "anchor", "--log-owner", rich.Address().String(), "--log-name", h.Name()}, flags...)
 	for _, url := range h.urls {
 		s.args = append(s.args, "--rpc", url)
 	}
+	var err error
 	if s.client, err = client.New(s.url, &http.Client{Timeout: time.Minute}); err != nil {
 		h.Fatal(err)
 	}
