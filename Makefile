@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 KUBO := $(CURDIR)/.build/ipfs
 CLEF := $(CURDIR)/.build/clef
-RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./fold ./nodes ./payload ./receipts ./storage/...
+RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./fold ./internal/faultrpc ./nodes ./payload ./receipts ./storage/...
 
 test: contracts vectors go kubo clef ## all tests
 go:
@@ -37,11 +37,14 @@ generate: node_modules/.package-lock.json ## ABI, bytecode and bindings from the
 	tools/bindings
 bench:
 	go test -run '^$$' -bench . -benchtime 3x ./internal/bench
-soak: ## 200 kills and more, power cuts, ten minutes of fuzzing
+faults: node_modules/.package-lock.json ## every fault of anchoring, as a table of what was tried and what was lost
+	go run ./tools/faults
+soak: node_modules/.package-lock.json ## 10,000 faults of anchoring, 200 kills and more, power cuts, ten minutes of fuzzing
+	HANSARD_FAULTS=$(or $(FAULTS),10000) go test -count=1 -v -timeout 6h -run Campaign ./internal/faulttest
 	HANSARD_KILLS=200 go test -count=1 -v -timeout 60m -run 'Kill|PowerCut|Disk|ReadOnly' ./storage/...
 	$(MAKE) fuzz FUZZTIME=10m
 fuzz:
 	for f in ParseReceipt ParseRecord ParseManifest ParseHead; do go test -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime $(or $(FUZZTIME),20s) ./proofs || exit 1; done
 	go test -run '^$$' -fuzz '^FuzzTxReceipt$$' -fuzztime $(or $(FUZZTIME),20s) ./nodes
 
-.PHONY: test go contracts vectors kubo clef lint race generate bench soak fuzz
+.PHONY: test go contracts vectors kubo clef lint race generate bench faults soak fuzz
