@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -118,8 +119,13 @@ func (v *verifier) receipt(ctx context.Context, id proofs.Hash, file []byte, pro
 	return nil
 }
 
-// txs checks that no transaction of the batch may cost more than was allowed.
+// txs checks that the transaction that anchored the batch was in the journal, and that none there may cost more than was
+// allowed.
 func (v *verifier) txs(s *proofs.Sealed) error {
+	journaled := func(raw []byte) bool { return proofs.Keccak(raw) == s.Tx }
+	if s.State >= proofs.StateIncluded && !slices.ContainsFunc(s.Txs, journaled) {
+		return fmt.Errorf("batch %d was anchored by transaction %s, which was sent before it was stored", s.Number, s.Tx)
+	}
 	for _, raw := range s.Txs {
 		tx := new(types.Transaction)
 		if err := tx.UnmarshalBinary(raw); err != nil {

@@ -91,18 +91,29 @@ func TestMempool(t *testing.T) {
 
 	onChains(t, "replacement underpriced", func(t *testing.T, chain string) {
 		h := newHarness(t, chain, nearFinality, 1)
-		h.seal(2)
-		// Another of the account's transactions has the nonce, pays a tip that is higher than ours, and cannot be mined.
-		if fee := new(big.Int).Div(times(h.baseFee(), 8), big.NewInt(10)); chain == "anvil" { // takes none below the base fee
-			fee = times(fee, 2)
-			h.foreign(fee, fee)
-			h.chain.mineAt(times(fee, 2))
-		} else {
-			h.foreign(fee, fee)
+		// Another of the account's transactions has the nonce and pays a tip that is far over ours. On the simulated chain
+		// it cannot be mined while the base fee is what it is; anvil takes none such, but mines only when it is told to.
+		base, tip := big.NewInt(30e9), big.NewInt(24e9)
+		h.chain.mineAt(base)
+		fee, pass := tip, func() { h.chain.mineAt(base) }
+		if chain == "anvil" {
+			fee, pass = big.NewInt(200e9), func() {}
 		}
-		for range 3 {
-			h.step() //nolint:errcheck // the pool refuses ours, or takes it in exchange
+		other := h.foreign(fee, tip)
+		h.seal(2)
+		for round := range 30 {
+			h.step() //nolint:errcheck // the pool refuses it, until it pays enough
 			h.tried++
+			if _, _, err := h.client.TransactionByHash(t.Context(), other.Hash()); err != nil {
+				t.Logf("replaced in round %d", round)
+				break
+			}
+			pass()
+		}
+		h.chain.mine(1)
+		h.step() //nolint:errcheck // logged
+		if got := h.lowest(); got < proofs.StateIncluded || h.tried < 2 {
+			t.Errorf("after %d rounds the batch is %s: the other transaction was not replaced", h.tried, got)
 		}
 		h.until(proofs.StateFinalized)
 		h.check()
