@@ -34,7 +34,6 @@ type campaign struct {
 	spike   int    // blocks for which the base fee stays high
 	jumped  bool   // the chain's clock is an hour ahead
 	records []*faultrpc.Recorder
-	free    func() // gives the disk's room back; nil: it is not full
 	dir     string // of the small disk; empty: none
 	done    []string
 	counts  map[string]int
