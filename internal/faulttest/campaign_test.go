@@ -206,14 +206,6 @@ func (c *campaign) set() {
 	}
 }
 
-func (c *campaign) head() uint64 {
-	n, err := c.harness.client.BlockNumber(context.Background())
-	if err != nil {
-		c.Fatal(err)
-	}
-	return n
-}
-
 // mine makes a block, and lets faults run out.
 func (c *campaign) mine() {
 	wait(context.Background(), block)

@@ -323,14 +323,21 @@ func (h *harness) hits() (n int) {
 	return n
 }
 
+// head returns the number of the newest block.
+func (h *harness) head() uint64 {
+	h.Helper()
+	n, err := h.client.BlockNumber(context.Background())
+	if err != nil {
+		h.Fatal(err)
+	}
+	return n
+}
+
 // reorg takes the newest blocks away. What was in them is lost, or with keep sent again behind an empty block.
 func (h *harness) reorg(depth uint64, keep bool) {
 	h.Helper()
 	var txs []*types.Transaction
-	head, err := h.client.BlockNumber(h.Context())
-	if err != nil {
-		h.Fatal(err)
-	}
+	head := h.head()
 	for n := head - depth + 1; n <= head; n++ {
 		b, err := h.client.BlockByNumber(h.Context(), new(big.Int).SetUint64(n))
 		if err != nil {

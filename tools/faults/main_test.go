@@ -31,22 +31,22 @@ func TestTable(t *testing.T) {
 		},
 		"lost": {
 			good + said("A/y", "a", "y", "fail", "tried=4", "lost=2"),
-			"fault     chains  tried  lost\na         x, y    7      2       FAILED\n1 faults          7      2\n", []string{"a: 2 lost"},
+			"fault     chains  tried  lost\na         x, y    7      2  FAILED\n1 faults          7      2\n", []string{"a: 2 lost"},
 		},
 		"a chain is missing": {
 			good, "fault     chains  tried  lost\na         x       3      0\n1 faults          3      0\n", []string{"a: not tried on y"},
 		},
 		"tried on nothing": {
 			good + said("A/y", "a", "y", "fail", "tried=0", "lost=0"),
-			"fault     chains  tried  lost\na         x       3      0       FAILED\n1 faults          3      0\n", []string{"a: not tried on y"},
+			"fault     chains  tried  lost\na         x       3      0  FAILED\n1 faults          3      0\n", []string{"a: not tried on y"},
 		},
 		"died": {
 			good + said("A/y", "a", "y", "fail"),
-			"fault     chains  tried  lost\na         x       3      0       FAILED\n1 faults          3      0\n", []string{"a: not tried on y"},
+			"fault     chains  tried  lost\na         x       3      0  FAILED\n1 faults          3      0\n", []string{"a: not tried on y"},
 		},
 		"not run": {
 			said("A/x", "a", "x", "pass", "notrun=no disk") + said("A/y", "a", "y", "pass", "notrun=no disk"),
-			"fault     chains  tried  lost\na         -       0      0       NOT RUN: no disk\n1 faults          0      0\n",
+			"fault     chains  tried  lost\na         -       0      0  NOT RUN: no disk\n1 faults          0      0\n",
 			[]string{"a: not tried on x", "a: not tried on y"},
 		},
 	} {
