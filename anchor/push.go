@@ -183,8 +183,7 @@ func (a *Anchorer) sendNew(ctx context.Context, v *view, s *proofs.Sealed) error
 	var r *refusal
 	if errors.As(err, &r) && r.takes(s.Number+1) {
 		a.log.Info("batch is anchored already: looking for it", "batch", s.Number)
-		a.Wake()
-		return nil
+		return nil // the next round finds it: the newest block of some nodes is past the head that enough have
 	}
 	if err != nil {
 		return err
