@@ -41,9 +41,13 @@ abstract contract Logs is Test {
 
     /// @dev Anchors the next `size` entries of `log` and writes them down.
     function append(bytes32 log, address submitter, uint256 size) internal {
+        bytes32 root = Trees.root(treeOf(log, messages[log], size));
+        append(log, submitter, root, size);
+    }
+
+    function append(bytes32 log, address submitter, bytes32 root, uint256 size) internal {
         uint256 number = batches[log].length;
         uint256 first = messages[log];
-        bytes32 root = Trees.root(treeOf(log, first, size));
         bytes32 cid = sha256(abi.encode(log, number));
         vm.prank(submitter);
         logs.anchor(log, number, root, size, cid);

@@ -24,8 +24,15 @@ interface Vm {
     function load(address account, bytes32 slot) external view returns (bytes32);
     function store(address account, bytes32 slot, bytes32 value) external;
     function prank(address sender) external;
+    function deal(address account, uint256 balance) external;
+    function chainId(uint256 id) external;
+    function mockCall(address callee, bytes calldata call, bytes calldata result) external;
     function label(address account, string calldata name) external;
     function assume(bool condition) external pure;
+
+    // Keys.
+    function addr(uint256 key) external pure returns (address account);
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
 
     // Expectations and records.
     function expectRevert(bytes calldata reason) external;
@@ -34,6 +41,8 @@ interface Vm {
     function accesses(address account)
         external
         returns (bytes32[] memory reads, bytes32[] memory writes);
+    function recordLogs() external;
+    function getRecordedLogs() external returns (Log[] memory logs);
     function lastCallGas() external view returns (Gas memory gas);
     function snapshotGasLastCall(string calldata group, string calldata name)
         external
