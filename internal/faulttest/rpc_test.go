@@ -3,6 +3,7 @@ package faulttest
 import (
 	"math/big"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -99,6 +100,32 @@ func TestNode(t *testing.T) {
 			h.outvoted(fault)
 		})
 	}
+}
+
+// TestSilent lets one of three nodes answer nothing, with the timeouts that the program has: a round of three batches does
+// not take a timeout for each question.
+func TestSilent(t *testing.T) {
+	t.Parallel()
+	onChains(t, "RPC hangs for good, one of three, default timeouts", func(t *testing.T, chain string) {
+		h := newHarness(t, chain, farFinality, 3)
+		h.answer = 0
+		h.restart()
+		for range 3 {
+			h.seal(2)
+			h.until(proofs.StateIncluded)
+		}
+		h.proxies[0].Set(faultrpc.Hang())
+		h.chain.mine(farFinality)
+		began := time.Now()
+		if err := h.step(); err != nil || h.lowest() != proofs.StateFinalized {
+			t.Errorf("%s after a round: %v", h.lowest(), err)
+		}
+		if took := time.Since(began); took > 8*time.Second {
+			t.Errorf("a round of three batches took %s", took)
+		}
+		h.tried = len(h.batches())
+		h.check()
+	})
 }
 
 // TestOtherChain lets a node answer for a chain that is not ours: it says so, or it is one.

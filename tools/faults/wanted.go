@@ -7,6 +7,7 @@ var wanted = []string{
 	"RPC drops receipts | anvil devchain",
 	"RPC drops receipts, one of three | anvil devchain",
 	"RPC hangs | anvil devchain",
+	"RPC hangs for good, one of three, default timeouts | anvil devchain",
 	"RPC hangs, one of three | anvil devchain",
 	"RPC lags 100 blocks | anvil devchain",
 	"RPC lags 100 blocks, one of three | anvil devchain",
