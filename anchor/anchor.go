@@ -134,9 +134,11 @@ type Anchorer struct {
 	floor   uint64                  // block of a batch before every batch that is looked for
 	ledger  *ledger                 // nil until it was read
 	pending map[proofs.Hash]*waiting
-	retry   map[uint64]time.Time // when a batch whose transactions reverted is tried again
+	retry   map[uint64]pause
 	warned  map[uint64]time.Time // when a batch's promises were last said to be at risk
-	looked  time.Time            // when the chain was last looked at with nothing to send
+	looked  time.Time            // when the chain was last looked at with nothing to send; zero: that failed
+	ours    uint64               // number of the newest head at which one of the keys was the submitter
+	ahead   proofs.Hash          // hash of the head that an estimate was ahead of
 	poor    time.Time            // when low funds were last warned of
 }
 
@@ -162,7 +164,7 @@ func New(cfg Config) (*Anchorer, error) {
 	cfg = cfg.withDefaults()
 	return &Anchorer{
 		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), pending: map[proofs.Hash]*waiting{},
-		retry: map[uint64]time.Time{}, warned: map[uint64]time.Time{},
+		retry: map[uint64]pause{}, warned: map[uint64]time.Time{},
 	}, nil
 }
 
@@ -222,8 +224,11 @@ func (a *Anchorer) Step(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
 	why, err := a.round(ctx)
-	if err != nil && why == nil {
-		why = &hold{codeOf(err), err.Error()}
+	if err != nil {
+		a.looked = time.Time{} // what is wrong lasts until a look finds it mended
+		if why == nil {
+			why = &hold{codeOf(err), err.Error()}
+		}
 	}
 	if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		a.setDelay(why)
@@ -282,7 +287,11 @@ func (a *Anchorer) round(ctx context.Context) (why *hold, err error) {
 // advance takes one batch as far as the view allows. s is kept as the store has it.
 func (a *Anchorer) advance(ctx context.Context, v *view, s *proofs.Sealed) error {
 	if s.State >= proofs.StateIncluded {
-		if err := a.recheck(ctx, v, s); err != nil {
+		err := a.recheck(ctx, v, s)
+		if err == nil && s.State >= proofs.StateIncluded {
+			err = a.recount(ctx, v, s)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -316,6 +325,7 @@ func (a *Anchorer) advance(ctx context.Context, v *view, s *proofs.Sealed) error
 		return err
 	}
 	if err := a.move(ctx, s, proofs.StateFinalized, frozen); err != nil {
+		a.ledger.stale = true // it may be final
 		return err
 	}
 	a.ledger.final = append(a.ledger.final, s.Spent...)
@@ -337,6 +347,40 @@ func (a *Anchorer) recheck(ctx context.Context, v *view, s *proofs.Sealed) error
 	a.log.Warn("batch left the chain", "batch", s.Number, "block", s.Anchor.Block.Number,
 		"block_hash", s.Anchor.Block.Hash.String(), "tx", s.Tx.String())
 	return a.back(ctx, s)
+}
+
+// recount adds to s what other transactions of an included batch cost that were mined after it, in vain.
+// It is stored with the next state.
+func (a *Anchorer) recount(ctx context.Context, v *view, s *proofs.Sealed) error {
+	all, err := journal(s)
+	if err != nil {
+		return err
+	}
+	type place struct {
+		from  proofs.Address
+		nonce uint64
+	}
+	used := map[place]bool{}
+	for _, tx := range all {
+		if slices.ContainsFunc(s.Spent, func(sp proofs.Spend) bool { return sp.Tx == tx.hash }) {
+			used[place{tx.from, tx.Nonce()}] = true
+		}
+	}
+	for i := range all {
+		at := place{all[i].from, all[i].Nonce()}
+		if used[at] {
+			continue
+		}
+		_, cost, err := a.observe(ctx, v, s, all[i].hash, &all[i])
+		if err != nil {
+			return err
+		}
+		if cost != nil {
+			used[at] = true
+			s.Spent = append(slices.Clip(s.Spent), *cost)
+		}
+	}
+	return nil
 }
 
 // back moves the batch back to submitted, from where the next look at the chain takes it on.

@@ -148,8 +148,12 @@ func (a *Anchorer) look(ctx context.Context) (*view, error) {
 		return nil, err
 	}
 	if v.signer, err = a.signerOf(v.log); err != nil {
+		if a.ours > 0 && head.Number <= a.ours {
+			err = fmt.Errorf("the nodes went back to block %d, and a key of ours was the submitter at %d: %v", head.Number, a.ours, err)
+		}
 		return nil, err
 	}
+	a.ours = max(a.ours, head.Number)
 	v.nonce, err = a.cfg.Nodes.Nonce(ctx, head.Hash, v.own())
 	return v, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -145,7 +146,15 @@ func worst(gas uint64, fee *big.Int) *big.Int {
 }
 
 // ledger holds what was spent for finalized batches in the last month.
-type ledger struct{ final []proofs.Spend }
+type ledger struct {
+	final []proofs.Spend
+	stale bool // the store may know more
+}
+
+// forget drops what was spent before that time.
+func (l *ledger) forget(since uint64) {
+	l.final = slices.DeleteFunc(l.final, func(s proofs.Spend) bool { return s.Time < since })
+}
 
 // Money says what the anchoring account holds and spends, in wei, as of the last round.
 type Money struct {
@@ -160,15 +169,17 @@ type Money struct {
 // Money returns the figures of the last round, and nil before the first. It is safe for concurrent use.
 func (a *Anchorer) Money() *Money { return a.money.Load() }
 
-// account reads the balance and, once, what was spent, and works out where that leaves us.
+// account reads the balance and, at first, what was spent, and works out where that leaves us.
 func (a *Anchorer) account(ctx context.Context, v *view, batches []proofs.Sealed) (err error) {
-	if a.ledger == nil {
-		spends, err := a.cfg.Store.Recent(ctx, before(v.head.Time, month))
+	since := before(v.head.Time, month+day) // a day more, since the head may go back
+	if a.ledger == nil || a.ledger.stale {
+		spends, err := a.cfg.Store.Recent(ctx, since)
 		if err != nil {
 			return fmt.Errorf("%w: read what was spent: %w", errStore, err)
 		}
-		a.ledger = &ledger{spends}
+		a.ledger = &ledger{final: spends}
 	}
+	a.ledger.forget(since)
 	if v.balance, err = a.cfg.Nodes.Balance(ctx, v.head.Hash, v.own()); err != nil {
 		return err
 	}
