@@ -258,3 +258,21 @@ func TestDeadlineFar(t *testing.T) {
 		}
 	}
 }
+
+// TestTipAlone has nodes that suggest a tip over the cap while the base fee is low, as they do on a chain where
+// few transact after one who tipped too much: the batch does not wait for that to end.
+func TestTipAlone(t *testing.T) {
+	h := newHarness(t)
+	h.store.add()
+	cfg := h.config()
+	cfg.Fees.MaxFee = 20e9
+	h.fault = edit(t, "eth_maxPriorityFeePerGas", func(any) any { return fmt.Sprintf("%#x", int64(500e9)) })
+	a := h.configured(cfg)
+	h.wantDelay(a, "", "")
+	if tx := h.last(0); tx.GasFeeCap().Cmp(big.NewInt(20e9)) != 0 || tx.GasTipCap().Cmp(tx.GasFeeCap()) > 0 {
+		t.Errorf("it offers %s, %s of it as a tip", gwei(tx.GasFeeCap()), gwei(tx.GasTipCap()))
+	}
+	h.mine(1)
+	h.settleWith(a, 0)
+	h.checkChain()
+}

@@ -19,7 +19,7 @@ import (
 // Fees caps what a transaction may pay, in wei per unit of gas. Zero is no cap.
 type Fees struct {
 	MaxTip uint64 // a higher suggestion of the nodes is lowered to it; replacing may need more
-	MaxFee uint64 // nothing is signed while base fee and tip are over it, or for more
+	MaxFee uint64 // nothing is signed for more, nor while base fee and tip are over it, the base fee with more than half
 }
 
 // Caps bounds what is spent, in wei. The worst case of a transaction is held against them before it is
@@ -84,7 +84,14 @@ func (a *Anchorer) quote(ctx context.Context, v *view, free bool) (price, error)
 	if free || limit.Sign() == 0 || fee.Cmp(limit) <= 0 {
 		return price{tip, fee}, nil
 	}
-	if least.Cmp(limit) > 0 {
+	switch {
+	case least.Cmp(limit) <= 0:
+	case new(big.Int).Lsh(v.head.BaseFee, 1).Cmp(limit) <= 0:
+		// Where few transact, one who tips too much sets what nodes suggest for a long time: that is no reason to wait.
+		if tip.Cmp(limit) > 0 {
+			tip = limit
+		}
+	default:
 		return price{}, &hold{GasCap, fmt.Sprintf("gas costs %s and the cap is %s", gwei(least), gwei(limit))}
 	}
 	return price{tip, limit}, nil
