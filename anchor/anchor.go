@@ -59,7 +59,7 @@ const (
 	maxBackoff      = time.Minute     // between rounds that fail
 	roundTimeout    = 2 * time.Minute // nodes that hang end the round, not the loop
 	defaultWindow   = 2_000           // blocks: what public nodes grant
-	maxUnfinal      = 1_024           // batches of one round: 15 minutes at one a second
+	maxUnfinal      = 1_024           // batches of one round, unless all are included: 15 minutes at one a second
 )
 
 // Config is what an Anchorer needs. Nodes, Log, Signers and Store are required.
@@ -128,6 +128,7 @@ type Anchorer struct {
 	delay  atomic.Pointer[Delay]
 	money  atomic.Pointer[Money]
 
+	window  int                     // how many batches are read at first in a round
 	checked bool                    // the chain was found to be the configured one
 	at      proofs.Hash             // hash of the head that blocks is of
 	blocks  map[uint64]*nodes.Block // canonical blocks below it that were asked for, by number
@@ -163,7 +164,7 @@ func New(cfg Config) (*Anchorer, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Anchorer{
-		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), pending: map[proofs.Hash]*waiting{},
+		cfg: cfg, log: cfg.Logger, window: maxUnfinal, wake: make(chan struct{}, 1), pending: map[proofs.Hash]*waiting{},
 		retry: map[uint64]pause{}, warned: map[uint64]time.Time{},
 	}, nil
 }
@@ -241,9 +242,9 @@ func (a *Anchorer) round(ctx context.Context) (why *hold, err error) {
 	if err := a.check(ctx); err != nil {
 		return nil, err
 	}
-	batches, err := a.cfg.Store.Unfinal(ctx, maxUnfinal)
+	batches, err := a.unfinal(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: read batches: %w", errStore, err)
+		return nil, err
 	}
 	if len(batches) == 0 && !a.timeToLook() {
 		if d := a.delay.Load(); d != nil && d.Code == GasCap { // of the last look at fees
@@ -282,6 +283,19 @@ func (a *Anchorer) round(ctx context.Context) (why *hold, err error) {
 		why = a.tooDear(ctx, v)
 	}
 	return why, errors.Join(append(errs, a.tally(v))...)
+}
+
+// unfinal returns the batches of a round: those that are not final, up to one that waits at least.
+func (a *Anchorer) unfinal(ctx context.Context) ([]proofs.Sealed, error) {
+	for limit := a.window; ; limit *= 2 {
+		batches, err := a.cfg.Store.Unfinal(ctx, limit)
+		if err != nil {
+			return nil, fmt.Errorf("%w: read batches: %w", errStore, err)
+		}
+		if n := len(batches); n < limit || batches[n-1].State < proofs.StateIncluded {
+			return batches, nil
+		}
+	}
 }
 
 // advance takes one batch as far as the view allows. s is kept as the store has it.

@@ -276,3 +276,46 @@ func TestTipAlone(t *testing.T) {
 	h.settleWith(a, 0)
 	h.checkChain()
 }
+
+// TestFinalityStalls has more batches that are included and not final than a round reads at first: the next is
+// anchored all the same.
+func TestFinalityStalls(t *testing.T) {
+	h := newHarness(t)
+	none := func(r *request, next func() []byte) ([]byte, error) {
+		if r.Method == "eth_getBlockByNumber" && (string(r.Params[0]) == `"finalized"` || string(r.Params[0]) == `"safe"`) {
+			return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":null}`, r.ID), nil
+		}
+		return next(), nil
+	}
+	h.fault = none
+	a := h.anchorer()
+	a.window = 2
+	for n := range 6 {
+		h.store.add()
+		h.step(a)
+		h.mine(1)
+		h.step(a)
+		if got := h.store.batches[n].State; got != included {
+			t.Fatalf("batch %d is %s", n, got)
+		}
+	}
+	h.fault = nil
+	h.mine(2)
+	for n := range h.store.batches {
+		h.settleWith(a, n)
+	}
+	h.checkChain()
+}
+
+// TestDataFeeUnsaid has nodes that do not say, or not the same, what data cost: what the oracle asks for counts.
+func TestDataFeeUnsaid(t *testing.T) {
+	h := newHarness(t)
+	h.store.add()
+	cfg := h.config()
+	cfg.DataFee = proofs.Address(oracle)
+	a := h.configured(cfg)
+	h.settleWith(a, 0)
+	if spent := h.store.batches[0].Spent; len(spent) != 1 || spent[0].Wei.Cmp(big.NewInt(1e16)) < 0 {
+		t.Errorf("spent %+v, and data cost up to 10^16", spent)
+	}
+}

@@ -262,6 +262,13 @@ func (a *Anchorer) observe(ctx context.Context, v *view, s *proofs.Sealed, hash 
 		return nil, nil, err
 	}
 	cost = &proofs.Spend{Tx: hash, Time: b.Time, Gas: txReceipt.GasUsed, Wei: paid(txReceipt, b, tx)}
+	if txReceipt.L1Fee == nil { // the nodes do not say the same of it: at most what the oracle asks for now
+		data, err := dataFee(ctx, a.cfg.Nodes, v.head.Hash, a.cfg.DataFee, len(a.anchorCall(s.Batch)))
+		if err != nil {
+			return nil, nil, err
+		}
+		cost.Wei.Add(cost.Wei, data)
+	}
 	if txReceipt.Status != types.ReceiptStatusSuccessful {
 		a.log.Warn("transaction reverted", "batch", s.Number, "tx", hash.String(), "block", b.Number)
 		return nil, cost, nil
