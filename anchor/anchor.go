@@ -59,7 +59,7 @@ const (
 	maxBackoff      = time.Minute     // between rounds that fail
 	roundTimeout    = 2 * time.Minute // nodes that hang end the round, not the loop
 	defaultWindow   = 2_000           // blocks: what public nodes grant
-	maxUnfinal      = 1_024           // batches of one round: 15 minutes at one a second
+	maxUnfinal      = 1_024           // batches of one round, unless all are included: 15 minutes at one a second
 )
 
 // Config is what an Anchorer needs. Nodes, Log, Signers and Store are required.
@@ -128,15 +128,18 @@ type Anchorer struct {
 	delay  atomic.Pointer[Delay]
 	money  atomic.Pointer[Money]
 
+	window  int                     // how many batches are read at first in a round
 	checked bool                    // the chain was found to be the configured one
 	at      proofs.Hash             // hash of the head that blocks is of
 	blocks  map[uint64]*nodes.Block // canonical blocks below it that were asked for, by number
 	floor   uint64                  // block of a batch before every batch that is looked for
 	ledger  *ledger                 // nil until it was read
 	pending map[proofs.Hash]*waiting
-	retry   map[uint64]time.Time // when a batch whose transactions reverted is tried again
+	retry   map[uint64]pause
 	warned  map[uint64]time.Time // when a batch's promises were last said to be at risk
-	looked  time.Time            // when the chain was last looked at with nothing to send
+	looked  time.Time            // when the chain was last looked at with nothing to send; zero: that failed
+	ours    uint64               // number of the newest head at which one of the keys was the submitter
+	ahead   proofs.Hash          // hash of the head that an estimate was ahead of
 	poor    time.Time            // when low funds were last warned of
 }
 
@@ -161,8 +164,8 @@ func New(cfg Config) (*Anchorer, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Anchorer{
-		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1), pending: map[proofs.Hash]*waiting{},
-		retry: map[uint64]time.Time{}, warned: map[uint64]time.Time{},
+		cfg: cfg, log: cfg.Logger, window: maxUnfinal, wake: make(chan struct{}, 1), pending: map[proofs.Hash]*waiting{},
+		retry: map[uint64]pause{}, warned: map[uint64]time.Time{},
 	}, nil
 }
 
@@ -222,8 +225,11 @@ func (a *Anchorer) Step(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
 	why, err := a.round(ctx)
-	if err != nil && why == nil {
-		why = &hold{codeOf(err), err.Error()}
+	if err != nil {
+		a.looked = time.Time{} // what is wrong lasts until a look finds it mended
+		if why == nil {
+			why = &hold{codeOf(err), err.Error()}
+		}
 	}
 	if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		a.setDelay(why)
@@ -236,9 +242,9 @@ func (a *Anchorer) round(ctx context.Context) (why *hold, err error) {
 	if err := a.check(ctx); err != nil {
 		return nil, err
 	}
-	batches, err := a.cfg.Store.Unfinal(ctx, maxUnfinal)
+	batches, err := a.unfinal(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: read batches: %w", errStore, err)
+		return nil, err
 	}
 	if len(batches) == 0 && !a.timeToLook() {
 		if d := a.delay.Load(); d != nil && d.Code == GasCap { // of the last look at fees
@@ -279,10 +285,27 @@ func (a *Anchorer) round(ctx context.Context) (why *hold, err error) {
 	return why, errors.Join(append(errs, a.tally(v))...)
 }
 
+// unfinal returns the batches of a round: those that are not final, up to one that waits at least.
+func (a *Anchorer) unfinal(ctx context.Context) ([]proofs.Sealed, error) {
+	for limit := a.window; ; limit *= 2 {
+		batches, err := a.cfg.Store.Unfinal(ctx, limit)
+		if err != nil {
+			return nil, fmt.Errorf("%w: read batches: %w", errStore, err)
+		}
+		if n := len(batches); n < limit || batches[n-1].State < proofs.StateIncluded {
+			return batches, nil
+		}
+	}
+}
+
 // advance takes one batch as far as the view allows. s is kept as the store has it.
 func (a *Anchorer) advance(ctx context.Context, v *view, s *proofs.Sealed) error {
 	if s.State >= proofs.StateIncluded {
-		if err := a.recheck(ctx, v, s); err != nil {
+		err := a.recheck(ctx, v, s)
+		if err == nil && s.State >= proofs.StateIncluded {
+			err = a.recount(ctx, v, s)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -316,6 +339,7 @@ func (a *Anchorer) advance(ctx context.Context, v *view, s *proofs.Sealed) error
 		return err
 	}
 	if err := a.move(ctx, s, proofs.StateFinalized, frozen); err != nil {
+		a.ledger.stale = true // it may be final
 		return err
 	}
 	a.ledger.final = append(a.ledger.final, s.Spent...)
@@ -337,6 +361,40 @@ func (a *Anchorer) recheck(ctx context.Context, v *view, s *proofs.Sealed) error
 	a.log.Warn("batch left the chain", "batch", s.Number, "block", s.Anchor.Block.Number,
 		"block_hash", s.Anchor.Block.Hash.String(), "tx", s.Tx.String())
 	return a.back(ctx, s)
+}
+
+// recount adds to s what other transactions of an included batch cost that were mined after it, in vain.
+// It is stored with the next state.
+func (a *Anchorer) recount(ctx context.Context, v *view, s *proofs.Sealed) error {
+	all, err := journal(s)
+	if err != nil {
+		return err
+	}
+	type place struct {
+		from  proofs.Address
+		nonce uint64
+	}
+	used := map[place]bool{}
+	for _, tx := range all {
+		if slices.ContainsFunc(s.Spent, func(sp proofs.Spend) bool { return sp.Tx == tx.hash }) {
+			used[place{tx.from, tx.Nonce()}] = true
+		}
+	}
+	for i := range all {
+		at := place{all[i].from, all[i].Nonce()}
+		if used[at] {
+			continue
+		}
+		_, cost, err := a.observe(ctx, v, s, all[i].hash, &all[i])
+		if err != nil {
+			return err
+		}
+		if cost != nil {
+			used[at] = true
+			s.Spent = append(slices.Clip(s.Spent), *cost)
+		}
+	}
+	return nil
 }
 
 // back moves the batch back to submitted, from where the next look at the chain takes it on.

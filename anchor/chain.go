@@ -148,8 +148,12 @@ func (a *Anchorer) look(ctx context.Context) (*view, error) {
 		return nil, err
 	}
 	if v.signer, err = a.signerOf(v.log); err != nil {
+		if a.ours > 0 && head.Number <= a.ours {
+			err = fmt.Errorf("the nodes went back to block %d, and a key of ours was the submitter at %d: %v", head.Number, a.ours, err)
+		}
 		return nil, err
 	}
+	a.ours = max(a.ours, head.Number)
 	v.nonce, err = a.cfg.Nodes.Nonce(ctx, head.Hash, v.own())
 	return v, err
 }
@@ -258,6 +262,13 @@ func (a *Anchorer) observe(ctx context.Context, v *view, s *proofs.Sealed, hash 
 		return nil, nil, err
 	}
 	cost = &proofs.Spend{Tx: hash, Time: b.Time, Gas: txReceipt.GasUsed, Wei: paid(txReceipt, b, tx)}
+	if txReceipt.L1Fee == nil { // the nodes do not say the same of it: at most what the oracle asks for now
+		data, err := dataFee(ctx, a.cfg.Nodes, v.head.Hash, a.cfg.DataFee, len(a.anchorCall(s.Batch)))
+		if err != nil {
+			return nil, nil, err
+		}
+		cost.Wei.Add(cost.Wei, data)
+	}
 	if txReceipt.Status != types.ReceiptStatusSuccessful {
 		a.log.Warn("transaction reverted", "batch", s.Number, "tx", hash.String(), "block", b.Number)
 		return nil, cost, nil

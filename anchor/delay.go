@@ -3,6 +3,7 @@ package anchor
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/hansard-dao/hansard/proofs"
@@ -106,7 +107,11 @@ func remaining(v *view, s *proofs.Sealed) (left time.Duration, known bool) {
 	if s.Deadline == 0 {
 		return 0, false
 	}
-	return time.Duration(int64(s.Deadline)-int64(v.head.Time)) * time.Second, true
+	most := uint64(math.MaxInt64 / time.Second)
+	if s.Deadline < v.head.Time {
+		return -time.Duration(min(v.head.Time-s.Deadline, most)) * time.Second, true
+	}
+	return time.Duration(min(s.Deadline-v.head.Time, most)) * time.Second, true
 }
 
 // mustPay reports whether the fee cap gives way to the promises of the batch.

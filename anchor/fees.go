@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,7 +19,7 @@ import (
 // Fees caps what a transaction may pay, in wei per unit of gas. Zero is no cap.
 type Fees struct {
 	MaxTip uint64 // a higher suggestion of the nodes is lowered to it; replacing may need more
-	MaxFee uint64 // nothing is signed while base fee and tip are over it, or for more
+	MaxFee uint64 // nothing is signed for more, nor while base fee and tip are over it, the base fee with more than half
 }
 
 // Caps bounds what is spent, in wei. The worst case of a transaction is held against them before it is
@@ -84,7 +85,14 @@ func quote(ctx context.Context, q *nodes.Quorum, baseFee *big.Int, caps Fees, fr
 	if free || limit.Sign() == 0 || fee.Cmp(limit) <= 0 {
 		return price{tip, fee}, nil
 	}
-	if least.Cmp(limit) > 0 {
+	switch {
+	case least.Cmp(limit) <= 0:
+	case new(big.Int).Lsh(baseFee, 1).Cmp(limit) <= 0:
+		// Where few transact, one who tips too much sets what nodes suggest for a long time: that is no reason to wait.
+		if tip.Cmp(limit) > 0 {
+			tip = limit
+		}
+	default:
 		return price{}, &hold{GasCap, fmt.Sprintf("gas costs %s and the cap is %s", gwei(least), gwei(limit))}
 	}
 	return price{tip, limit}, nil
@@ -150,7 +158,15 @@ func worst(gas uint64, fee *big.Int) *big.Int {
 }
 
 // ledger holds what was spent for finalized batches in the last month.
-type ledger struct{ final []proofs.Spend }
+type ledger struct {
+	final []proofs.Spend
+	stale bool // the store may know more
+}
+
+// forget drops what was spent before that time.
+func (l *ledger) forget(since uint64) {
+	l.final = slices.DeleteFunc(l.final, func(s proofs.Spend) bool { return s.Time < since })
+}
 
 // Money says what the anchoring account holds and spends, in wei, as of the last round.
 type Money struct {
@@ -165,15 +181,17 @@ type Money struct {
 // Money returns the figures of the last round, and nil before the first. It is safe for concurrent use.
 func (a *Anchorer) Money() *Money { return a.money.Load() }
 
-// account reads the balance and, once, what was spent, and works out where that leaves us.
+// account reads the balance and, at first, what was spent, and works out where that leaves us.
 func (a *Anchorer) account(ctx context.Context, v *view, batches []proofs.Sealed) (err error) {
-	if a.ledger == nil {
-		spends, err := a.cfg.Store.Recent(ctx, before(v.head.Time, month))
+	since := before(v.head.Time, month+day) // a day more, since the head may go back
+	if a.ledger == nil || a.ledger.stale {
+		spends, err := a.cfg.Store.Recent(ctx, since)
 		if err != nil {
 			return fmt.Errorf("%w: read what was spent: %w", errStore, err)
 		}
-		a.ledger = &ledger{spends}
+		a.ledger = &ledger{final: spends}
 	}
+	a.ledger.forget(since)
 	if v.balance, err = a.cfg.Nodes.Balance(ctx, v.head.Hash, v.own()); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (a *Anchorer) Plan(ctx context.Context) (*Plan, error) {
 	if err := a.check(ctx); err != nil {
 		return nil, err
 	}
-	batches, err := a.cfg.Store.Unfinal(ctx, maxUnfinal)
+	batches, err := a.unfinal(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -149,6 +149,12 @@ const (
 	lastPause  = time.Hour
 )
 
+// pause is until when a batch is held back after so many reverted transactions.
+type pause struct {
+	reverts int
+	until   time.Time
+}
+
 // afterReverts holds a batch back whose transactions are mined and revert, for a minute after the second,
 // twice as long after each more, up to an hour. One alone is what another transaction before it may do.
 func (a *Anchorer) afterReverts(s *proofs.Sealed, spent []proofs.Spend) error {
@@ -156,15 +162,14 @@ func (a *Anchorer) afterReverts(s *proofs.Sealed, spent []proofs.Spend) error {
 	if n < 2 {
 		return nil
 	}
-	until, ok := a.retry[s.Number]
-	if !ok {
-		until = time.Now().Add(min(firstPause<<min(n-2, 6), lastPause))
-		a.retry[s.Number] = until
+	p, ok := a.retry[s.Number]
+	if !ok || p.reverts != n {
+		p = pause{n, time.Now().Add(min(firstPause<<min(n-2, 6), lastPause))}
+		a.retry[s.Number] = p
 	}
-	if time.Now().Before(until) {
-		return &hold{Reverted, fmt.Sprintf("%d transactions were mined and reverted; the next is sent at %s", n, until.UTC().Format(time.TimeOnly))}
+	if time.Now().Before(p.until) {
+		return &hold{Reverted, fmt.Sprintf("%d transactions were mined and reverted; the next is sent at %s", n, p.until.UTC().Format(time.TimeOnly))}
 	}
-	delete(a.retry, s.Number)
 	return nil
 }
 
@@ -182,8 +187,12 @@ func (a *Anchorer) sendNew(ctx context.Context, v *view, s *proofs.Sealed) error
 	tx, err := a.build(ctx, v, s, p)
 	var r *refusal
 	if errors.As(err, &r) && r.takes(s.Number+1) {
-		a.log.Info("batch is anchored already: looking for it", "batch", s.Number)
-		return nil // the next round finds it: the newest block of some nodes is past the head that enough have
+		if a.ahead != v.head.Hash { // once: the head that has it may be a block away
+			a.ahead = v.head.Hash
+			a.log.Info("batch is anchored already: looking for it", "batch", s.Number)
+			a.Wake()
+		}
+		return nil
 	}
 	if err != nil {
 		return err
@@ -197,15 +206,28 @@ type txData = *types.DynamicFeeTx
 // build makes a transaction that anchors the batch with the account's next nonce.
 func (a *Anchorer) build(ctx context.Context, v *view, s *proofs.Sealed, p price) (txData, error) {
 	data := a.anchorCall(s.Batch)
-	gas, err := a.cfg.Nodes.EstimateGas(ctx, v.own(), a.cfg.Log.AnchorLog, data)
+	gas, err := a.gas(ctx, v, data)
 	if err != nil {
 		return nil, explain(err)
 	}
 	to := common.Address(a.cfg.Log.AnchorLog)
 	return &types.DynamicFeeTx{
 		ChainID: new(big.Int).SetUint64(a.cfg.Log.ChainID), Nonce: v.nonce, GasTipCap: p.tip, GasFeeCap: p.fee,
-		Gas: gas + gas/4, To: &to, Data: data, // the estimate is of another block than the one that mines it
+		Gas: gas, To: &to, Data: data,
 	}, nil
+}
+
+// maxGas is more than a transaction may take on any chain; a larger estimate is a mistake or a lie.
+const maxGas = 1 << 40
+
+// gas returns the limit of a transaction with that call: a quarter over the estimate, which is of another
+// block than the one that mines it.
+func (a *Anchorer) gas(ctx context.Context, v *view, data []byte) (uint64, error) {
+	gas, err := a.cfg.Nodes.EstimateGas(ctx, v.own(), a.cfg.Log.AnchorLog, data)
+	if err == nil && gas > maxGas {
+		err = fmt.Errorf("the nodes estimate %d gas for an anchor, which no chain takes", gas)
+	}
+	return gas + gas/4, err
 }
 
 // replace signs the batch's transaction anew, for the same nonce and with a higher fee, if it waits
@@ -224,8 +246,12 @@ func (a *Anchorer) replace(ctx context.Context, v *view, s *proofs.Sealed, tx jo
 	if err != nil {
 		return err
 	}
+	gas, err := a.gas(ctx, v, tx.Data())
+	if err != nil { // the nodes may have it mined already
+		gas = tx.Gas()
+	}
 	err = a.sign(ctx, v, s, &types.DynamicFeeTx{
-		ChainID: tx.ChainId(), Nonce: tx.Nonce(), GasTipCap: p.tip, GasFeeCap: p.fee, Gas: tx.Gas(), To: tx.To(), Data: tx.Data(),
+		ChainID: tx.ChainId(), Nonce: tx.Nonce(), GasTipCap: p.tip, GasFeeCap: p.fee, Gas: gas, To: tx.To(), Data: tx.Data(),
 	})
 	if err == nil {
 		a.counts.replaced.Add(1)

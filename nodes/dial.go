@@ -130,8 +130,14 @@ func secrets(u *url.URL) []string {
 	}
 	all = append(all, u.RawQuery, u.Fragment)
 	all = slices.DeleteFunc(all, func(s string) bool { return len(s) < minSecret })
-	if word, ok := u.User.Password(); ok && len(word) > 3 {
-		all = append(all, u.User.String(), word, base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+word)))
+	word, _ := u.User.Password()
+	if user := u.User.Username(); len(word) > 3 || len(user) >= minSecret { // some providers take a key for the user
+		all = append(all, u.User.String(), base64.StdEncoding.EncodeToString([]byte(user+":"+word)))
+		for s, least := range map[string]int{word: 4, user: minSecret} {
+			if len(s) >= least {
+				all = append(all, s)
+			}
+		}
 	}
 	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
 	return slices.Compact(all)

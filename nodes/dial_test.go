@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -160,6 +161,30 @@ func TestSecrets(t *testing.T) {
 			}
 			t.Log(h.LastErr)
 		})
+	}
+}
+
+// TestSecretUser has a provider that takes its key for the user's name, and shows it.
+func TestSecretUser(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, _, _ := r.BasicAuth()
+		http.Error(w, "user "+user+" by "+r.Header.Get("Authorization"), 401)
+	}))
+	defer s.Close()
+	for _, at := range []string{secretWord, secretWord + ":", secretWord + ":x"} {
+		q, err := Dial(t.Context(), []string{strings.Replace(s.URL, "//", "//"+at+"@", 1)}, Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
+		_, err = q.Head(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "401") {
+			t.Errorf("got %v", err)
+		}
+		if token := base64.StdEncoding.EncodeToString([]byte(secretWord))[:8]; strings.Contains(fmt.Sprint(err), token) {
+			t.Errorf("the header is shown: %v", err)
+		}
+		(&world{T: t, q: q}).checkSecrets(err)
 	}
 }
 

@@ -247,11 +247,15 @@ func (db *DB) SetCID(_ context.Context, number uint64, digest proofs.Hash) error
 	return wrap(err, "set the CID of batch %d", number)
 }
 
-// SaveTx stores a signed transaction before it is sent, and moves the batch to submitted.
+// SaveTx stores a signed transaction before it is sent, and moves the batch to submitted. It is refused once
+// the batch is included.
 func (db *DB) SaveTx(_ context.Context, number uint64, raw []byte) error {
 	err := db.change(number, func(s *proofs.Sealed) error {
+		if s.State >= proofs.StateIncluded {
+			return fmt.Errorf("it is %s", s.State)
+		}
 		s.Txs = append(s.Txs, raw)
-		s.State = max(s.State, proofs.StateSubmitted)
+		s.State = proofs.StateSubmitted
 		return nil
 	})
 	return wrap(err, "store a transaction of batch %d", number)

@@ -100,11 +100,19 @@ func (f *folding) Attach(ctx context.Context, rc *proofs.Receipt) (*proofs.Recei
 	return folded, err
 }
 
-// Run folds and anchors until ctx ends or one of the two fails.
+// Run folds and anchors until ctx ends or its store fails. Where its heads cannot be anchored any more, such as
+// when another key may, the log itself goes on without them.
 func (f *folding) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return f.folder.Run(ctx) })
-	g.Go(func() error { return f.anchorer.Run(ctx) })
+	g.Go(func() error {
+		err := f.anchorer.Run(ctx)
+		if errors.Is(err, anchor.ErrFatal) {
+			f.log.Error("heads are anchored no more until the next start; the log itself goes on", "chain", f.chain.ChainID, "err", err)
+			return nil
+		}
+		return err
+	})
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("fold: %w", err)
 	}

@@ -106,3 +106,33 @@ func TestOpenFold(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFoldEnds has a log of heads that none of the keys may write to any more: the folded log goes on.
+func TestFoldEnds(t *testing.T) {
+	own := nodeConfig{Dir: t.TempDir(), Promise: "promise", LogName: "main", Logger: discard()}
+	other := otherChain(t, 20)
+	own.Fold, own.Every = &other, time.Hour
+	w := newWaiter()
+	n, err := openNode(t.Context(), own, w.notify)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	cfg := n.folding.anchorConfig(other)
+	cfg.Store, cfg.Log.Log = anchorStore{n.folding.db, func() {}}, proofs.Hash{1} // nobody's log
+	if n.folding.anchorer, err = anchor.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.folding.anchorer.Step(t.Context()); !errors.Is(err, anchor.ErrFatal) {
+		t.Fatalf("the log of heads: %v", err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+	defer stop()
+	if err := n.Run(ctx); err != nil || ctx.Err() == nil {
+		t.Errorf("the node ended: %v", err)
+	}
+}
