@@ -222,6 +222,9 @@ func (a *Anchorer) Step(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
 	why, err := a.round(ctx)
+	if errors.Is(err, ErrFatal) {
+		return err // nothing is waited for
+	}
 	if err != nil && why == nil {
 		why = &hold{codeOf(err), err.Error()}
 	}

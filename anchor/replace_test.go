@@ -392,4 +392,7 @@ func TestRotation(t *testing.T) {
 	if err := a.Step(t.Context()); !errors.Is(err, ErrFatal) || !strings.Contains(err.Error(), "the submitter of log") {
 		t.Errorf("another's log: %v", err)
 	}
+	if d := a.Delay(); d != nil {
+		t.Errorf("it stops, and says that it waits: %+v", d)
+	}
 }
