@@ -48,7 +48,9 @@ func (n *node) dial(ctx context.Context, cfg nodeConfig) (err error) {
 		return &exitError{exitUnreachable, err}
 	}
 	n.close = append(n.close, func() error { n.nodes.Close(); return nil })
-	if n.chain.ChainID, err = n.nodes.ChainID(ctx); err != nil {
+	if n.chain.ChainID, err = n.nodes.ChainID(ctx); errors.Is(err, nodes.ErrOtherChain) {
+		return usage("%w; correct --rpc or --chain-id, or the chain file", err)
+	} else if err != nil {
 		return &exitError{exitUnreachable, err}
 	}
 	return nil
