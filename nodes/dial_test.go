@@ -105,7 +105,9 @@ func TestNew(t *testing.T) {
 // TestSecrets has servers that are wrong in ways in which Go's errors, or the servers, show the URL.
 func TestSecrets(t *testing.T) {
 	handlers := map[string]http.HandlerFunc{
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String()+"x", http.StatusTemporaryRedirect) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.String()+"x", http.StatusTemporaryRedirect)
+		},
 		"echo": func(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, r.URL.String()+r.URL.RawQuery+r.Header.Get("Authorization"), http.StatusForbidden)
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -32,6 +33,14 @@ func TestDryRun(t *testing.T) {
 	}
 	if _, errs := dry(exitUsage, "--chain-id", "5"); !strings.Contains(errs, "correct --rpc or --chain-id") {
 		t.Errorf("another chain: %s", errs)
+	}
+	if err := os.CopyFS(o.path("more", "keys"), os.DirFS(o.path("data", "keys"))); err != nil {
+		t.Fatal(err)
+	}
+	_, errs := o.want(exitBudget, "", "serve", "--deploy", "--log-name", "more", "--cap-tx", "1000 gwei", "--rpc", o.url, "--data", o.path("more"),
+		"--password-file", o.path("password"), "--account", "key", "--listen", "127.0.0.1:0")
+	if !strings.Contains(errs, "--max-cost") {
+		t.Errorf("deploying over a cap: %s", errs)
 	}
 	url, _, _ := o.serveAt("data", "--account", "key")
 	o.say(url, "paid for")
