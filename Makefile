@@ -6,7 +6,7 @@ CLEF := $(CURDIR)/.build/clef
 RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./fold ./internal/faultrpc ./nodes ./payload ./receipts ./storage/...
 
 test: contracts vectors go kubo clef ## all tests
-go:
+go: node_modules/.package-lock.json
 	go test ./...
 
 contracts: node_modules/.package-lock.json ## forge fmt, lint, build, test, gas snapshot
@@ -31,7 +31,7 @@ node_modules/.package-lock.json: package-lock.json
 
 lint:
 	@gofmt -l $$(git ls-files '*.go') | (! grep .) && go vet ./... && go tool staticcheck $$(go list ./... | grep -v /bindings) && go mod tidy -diff
-race:
+race: node_modules/.package-lock.json
 	go test -race $(RACE)
 generate: node_modules/.package-lock.json ## ABI, bytecode and bindings from the contracts
 	tools/bindings

@@ -225,6 +225,9 @@ func (a *Anchorer) Step(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
 	why, err := a.round(ctx)
+	if errors.Is(err, ErrFatal) {
+		return err // nothing is waited for
+	}
 	if err != nil {
 		a.looked = time.Time{} // what is wrong lasts until a look finds it mended
 		if why == nil {

@@ -30,6 +30,16 @@ type Caps struct {
 	Month *big.Int // the last 30 days
 }
 
+// Least returns the lowest of the caps, and nil if there is none.
+func (c Caps) Least() (least *big.Int) {
+	for _, limit := range []*big.Int{c.Tx, c.Day, c.Month} {
+		if limit != nil && (least == nil || limit.Cmp(least) < 0) {
+			least = limit
+		}
+	}
+	return least
+}
+
 // OnCap says what gives way when gas costs more than Fees.MaxFee and a promise is due.
 type OnCap int
 

@@ -282,6 +282,10 @@ func TestCaps(t *testing.T) {
 			}
 			set(&cfg.Caps, new(big.Int).Add(cost, cost))
 			a := h.configured(cfg)
+			h.step(a)
+			if m := a.Money(); m.Day.Cmp(new(big.Int).Add(spent[0].Wei, worst(h.last(1).Gas(), h.last(1).GasFeeCap()))) != 0 {
+				t.Errorf("%d are spent or signed for, %d of them spent", m.Day, spent[0].Wei)
+			}
 			h.settleWith(a, 1)
 			if m := a.Money(); m.Day.Cmp(spent[0].Wei) <= 0 || m.Month.Cmp(m.Day) != 0 || m.Balance.Sign() <= 0 || m.PerDay == nil || m.Runway <= 0 {
 				t.Errorf("money %+v", m)
@@ -391,5 +395,8 @@ func TestRotation(t *testing.T) {
 	h.store.add()
 	if err := a.Step(t.Context()); !errors.Is(err, ErrFatal) || !strings.Contains(err.Error(), "the submitter of log") {
 		t.Errorf("another's log: %v", err)
+	}
+	if d := a.Delay(); d != nil {
+		t.Errorf("it stops, and says that it waits: %+v", d)
 	}
 }

@@ -26,6 +26,7 @@ type Wallet struct {
 	Signer  Signer
 	Fees    Fees
 	DataFee proofs.Address // the OP stack's GasPriceOracle; zero: the chain charges nothing for data
+	Most    *big.Int       // that Deploy and OpenLog may cost each, in wei, in the worst case; nil: no cap
 	Poll    time.Duration  // between looks for a transaction's receipt; zero: 3 s
 }
 
@@ -158,7 +159,7 @@ func (w *Wallet) Deploy(ctx context.Context) (proofs.Address, error) {
 	if err != nil {
 		return log.AnchorLog, err
 	}
-	if err := w.Do(ctx, plan, nil, func(Planned, *Paid) {}); err != nil {
+	if err := w.Do(ctx, plan, w.Most, func(Planned, *Paid) {}); err != nil {
 		return log.AnchorLog, err
 	}
 	if s, err = ReadSite(ctx, w.Nodes, log); err == nil && !s.Ours {
@@ -185,7 +186,7 @@ func (w *Wallet) OpenLog(ctx context.Context, anchorLog proofs.Address, salt pro
 	if err != nil {
 		return log.Log, err
 	}
-	return log.Log, w.Do(ctx, plan, nil, func(Planned, *Paid) {})
+	return log.Log, w.Do(ctx, plan, w.Most, func(Planned, *Paid) {})
 }
 
 // transact sends a transaction and waits until it is mined, sending the same bytes again meanwhile. A

@@ -56,7 +56,8 @@ func contractsCommand() *cli.Command {
 const rotation = "To rotate from key A to key B without a missed batch:\n" +
 	"  1. give B funds, and start the service with both: --account A --account B\n" +
 	"  2. hansard contracts set-submitter B's ADDRESS, by the log's owner\n" +
-	"  3. the service notices and anchors with B; when nothing of A is pending, drop --account A\n" +
+	"  3. the service notices and anchors with B; when nothing of A is pending, drop --account A, and\n" +
+	"     name the owner with --log-owner if that is A\n" +
 	"The address of zeros stops the log until its owner sets another. What is anchored stays."
 
 // siteFlags are those of every command that asks a chain without keeping a log.
@@ -66,7 +67,7 @@ func siteFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "rpc", EnvVars: []string{"HANSARD_RPC", "ETH_RPC_URL"}, Usage: "JSON-RPC `URL` of a node; may be repeated"},
 		&cli.IntFlag{Name: "quorum", Usage: "nodes that must agree; 0: more than half (`N`)"},
 		&cli.Uint64Flag{Name: "chain-id", Usage: "`ID` of the chain that the nodes must be on; 0: whichever they are on"},
-		&cli.StringFlag{Name: "data-fee", Value: "none", Usage: "how the chain charges for data beside gas: `none` or op-stack"},
+		&cli.StringFlag{Name: "data-fee", Value: "none", Usage: "`HOW` the chain charges for data beside gas: none or op-stack"},
 	}
 }
 

@@ -45,13 +45,13 @@ type dryLine struct {
 	Batches   uint64         `json:"batches,string"`
 	Messages  uint64         `json:"messages,string"`
 	Store     string         `json:"store"`
-	Waiting   int            `json:"waiting"`
+	Waiting   *int           `json:"waiting,omitempty"` // it, PerDay, Runway, Day and Month only where the store was read
 	Account   proofs.Address `json:"account"`
 	Balance   *big.Int       `json:"balance"`
 	PerDay    *big.Int       `json:"perDay,omitempty"`
 	Runway    float64        `json:"runwayDays,omitempty"`
-	Day       *big.Int       `json:"spentDay"`
-	Month     *big.Int       `json:"spentMonth"`
+	Day       *big.Int       `json:"spentDay,omitempty"`
+	Month     *big.Int       `json:"spentMonth,omitempty"`
 	Gas       uint64         `json:"gas,omitempty"`
 	Tip       *big.Int       `json:"tip,omitempty"`
 	Fee       *big.Int       `json:"fee,omitempty"`
@@ -80,7 +80,7 @@ func dryRun(c *cli.Context, cfg nodeConfig) error {
 	}
 	store, what, err := n.openToRead(cfg, promise.Address())
 	if err != nil {
-		return err
+		return hintDir(err, "--data")
 	}
 	a := n.anchorConfig(cfg)
 	a.Store = store
@@ -95,6 +95,8 @@ func dryRun(c *cli.Context, cfg nodeConfig) error {
 	return printPlan(c, n, p, what)
 }
 
+const storeInUse = "in use by a running service"
+
 // openToRead opens the store where there is one and no service has it. what says which.
 func (n *node) openToRead(cfg nodeConfig, promise proofs.Address) (store anchor.Store, what string, err error) {
 	dir := filepath.Join(cfg.Dir, "log")
@@ -103,7 +105,7 @@ func (n *node) openToRead(cfg nodeConfig, promise proofs.Address) (store anchor.
 	}
 	n.db, err = storage.Open(storage.Config{Dir: dir, Chain: n.chain, PromiseKey: promise})
 	if inUse(err) {
-		return noStore{}, "in use by a running service", nil
+		return noStore{}, storeInUse, nil
 	}
 	if err != nil {
 		return nil, "", err
@@ -115,9 +117,12 @@ func (n *node) openToRead(cfg nodeConfig, promise proofs.Address) (store anchor.
 func printPlan(c *cli.Context, n *node, p *anchor.Plan, store string) error {
 	l := dryLine{
 		Schema: "hansard.dry-run/1", ChainID: n.chain.ChainID, Nodes: n.nodes.Len(), Quorum: n.nodes.Need(), Head: p.Head,
-		AnchorLog: n.chain.AnchorLog, Log: n.chain.Log, Batches: p.Log.Batches, Messages: p.Log.Messages, Store: store, Waiting: len(p.Waiting),
-		Account: p.Money.Account, Balance: p.Money.Balance, PerDay: p.Money.PerDay, Runway: p.Money.Runway.Hours() / 24,
-		Day: p.Money.Day, Month: p.Money.Month, Gas: p.Gas, Tip: p.Tip, Fee: p.Fee, Worst: p.Worst,
+		AnchorLog: n.chain.AnchorLog, Log: n.chain.Log, Batches: p.Log.Batches, Messages: p.Log.Messages, Store: store,
+		Account: p.Money.Account, Balance: p.Money.Balance, Gas: p.Gas, Tip: p.Tip, Fee: p.Fee, Worst: p.Worst,
+	}
+	if store != storeInUse {
+		waiting := len(p.Waiting)
+		l.Waiting, l.PerDay, l.Runway, l.Day, l.Month = &waiting, p.Money.PerDay, p.Money.Runway.Hours()/24, p.Money.Day, p.Money.Month
 	}
 	if p.Hold != nil {
 		l.Hold, l.Detail = p.Hold.Code, p.Hold.Detail
@@ -129,15 +134,19 @@ func printPlan(c *cli.Context, n *node, p *anchor.Plan, store string) error {
 		{"chain", fmt.Sprintf("%d at block %d, by %d nodes of which %d must agree", l.ChainID, l.Head, l.Nodes, l.Quorum)},
 		{"contract", l.AnchorLog.String()},
 		{"log", fmt.Sprintf("%s with %d batches of %d messages", l.Log, l.Batches, l.Messages)},
-		{"store", fmt.Sprintf("%s; %d batches wait to be anchored", store, l.Waiting)},
-		{"account", fmt.Sprintf("%s holds %s", l.Account, ether(l.Balance))},
-		{"spent", fmt.Sprintf("%s of %s in 24 hours, %s of %s in 30 days", ether(l.Day), capOf(p.Money.Caps.Day), ether(l.Month), capOf(p.Money.Caps.Month))},
 	}
+	if l.Waiting != nil {
+		rows = append(rows, [2]string{"store", fmt.Sprintf("%s; %d batches wait to be anchored", store, *l.Waiting)},
+			[2]string{"spent", fmt.Sprintf("%s in 24 hours, %s; %s in 30 days, %s", ether(l.Day), capOf(p.Money.Caps.Day), ether(l.Month), capOf(p.Money.Caps.Month))})
+	} else {
+		rows = append(rows, [2]string{"store", store + ", which alone knows what waits and what was spent: caps of a day and a month are not looked at"})
+	}
+	rows = append(rows, [2]string{"account", fmt.Sprintf("%s holds %s", l.Account, ether(l.Balance))})
 	if l.PerDay != nil {
 		rows = append(rows, [2]string{"runway", fmt.Sprintf("%.1f days at %s a day", l.Runway, ether(l.PerDay))})
 	}
 	if l.Worst != nil {
-		rows = append(rows, [2]string{"next", fmt.Sprintf("%d gas at no more than %s: at worst %s, cap %s", l.Gas, cost.FormatGwei(l.Fee)+" gwei", ether(l.Worst), capOf(p.Money.Caps.Tx))})
+		rows = append(rows, [2]string{"next", fmt.Sprintf("%d gas at no more than %s: at worst %s, %s", l.Gas, cost.FormatGwei(l.Fee)+" gwei", ether(l.Worst), capOf(p.Money.Caps.Tx))})
 	}
 	verdict := "the next batch would be anchored"
 	if l.Hold != "" {
@@ -156,7 +165,7 @@ func capOf(limit *big.Int) string {
 	if limit == nil {
 		return "no cap"
 	}
-	return ether(limit)
+	return "cap " + ether(limit)
 }
 
 // ether writes an amount in full.

@@ -43,14 +43,14 @@ func chainFlags() []cli.Flag {
 		&cli.Uint64Flag{Name: "from-block", Usage: "no event of the log is in a block before `N`"},
 		&cli.Float64Flag{Name: "max-fee-gwei", Usage: "sign nothing that pays more than `GWEI` per gas, and wait while gas costs more (0: no cap)"},
 		&cli.Float64Flag{Name: "max-tip-gwei", Usage: "lower suggested tips to `GWEI` (0: no cap)"},
-		&cli.StringFlag{Name: "on-cap", Value: anchor.Wait.String(), Usage: "when gas costs more than --max-fee-gwei and a promise is due: `delay` or pay"},
-		&cli.DurationFlag{Name: "urgent", Usage: "`TIME` before a promise's deadline from which --on-cap pay pays, and twice that from which you are warned (default: 2h, or a quarter of --promise)"},
+		&cli.StringFlag{Name: "on-cap", Value: anchor.Wait.String(), Usage: "when gas costs more than --max-fee-gwei and a promise is due, `RULE`: delay or pay"},
+		&cli.DurationFlag{Name: "urgent", Usage: "`TIME` before a promise's deadline from which --on-cap pay pays, and twice that from which you are warned", DefaultText: "2h, or a quarter of --promise"},
 		&cli.StringFlag{Name: "cap-tx", Usage: "most that one transaction may cost, such as \"0.01 ether\" (`AMOUNT`)"},
 		&cli.StringFlag{Name: "cap-day", Usage: "most that 24 hours may cost (`AMOUNT`)"},
 		&cli.StringFlag{Name: "cap-month", Usage: "most that 30 days may cost (`AMOUNT`)"},
 		&cli.StringFlag{Name: "fold-chain", Usage: "chain `FILE` of another chain, such as L1, into which the log's head is folded as a second anchor (spends gas)"},
-		&cli.DurationFlag{Name: "fold-every", Usage: "least `TIME` between two heads there (default: 24h)"},
-		&cli.StringFlag{Name: "data-fee", Value: "none", Usage: "how the chain charges for data beside gas: `none` or op-stack"},
+		&cli.DurationFlag{Name: "fold-every", Usage: "least `TIME` between two heads there", DefaultText: "24h"},
+		&cli.StringFlag{Name: "data-fee", Value: "none", Usage: "`HOW` the chain charges for data beside gas: none or op-stack"},
 	}
 }
 

@@ -31,7 +31,7 @@ func flagText(f cli.Flag) string {
 			value = found[1]
 		}
 		if text := d.GetDefaultText(); text != "" {
-			usage += " (default: " + strings.Trim(text, `"`) + ")"
+			usage += " (default: " + strings.ReplaceAll(text, `"`, "") + ")"
 		}
 	}
 	for _, name := range d.GetEnvVars() {

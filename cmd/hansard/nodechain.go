@@ -48,7 +48,9 @@ func (n *node) dial(ctx context.Context, cfg nodeConfig) (err error) {
 		return &exitError{exitUnreachable, err}
 	}
 	n.close = append(n.close, func() error { n.nodes.Close(); return nil })
-	if n.chain.ChainID, err = n.nodes.ChainID(ctx); err != nil {
+	if n.chain.ChainID, err = n.nodes.ChainID(ctx); errors.Is(err, nodes.ErrOtherChain) {
+		return usage("%w; correct --rpc or --chain-id, or the chain file", err)
+	} else if err != nil {
 		return &exitError{exitUnreachable, err}
 	}
 	return nil
@@ -84,17 +86,28 @@ func (n *node) openLog(ctx context.Context, cfg nodeConfig) error {
 	if first.Address() != cfg.Owner {
 		return n.findLog(ctx, cfg) // nobody else can open it
 	}
-	w := &anchor.Wallet{Nodes: n.nodes, ChainID: n.chain.ChainID, Signer: first, Fees: cfg.Anchor.Fees, DataFee: cfg.Anchor.DataFee}
+	w := &anchor.Wallet{
+		Nodes: n.nodes, ChainID: n.chain.ChainID, Signer: first,
+		Fees: cfg.Anchor.Fees, DataFee: cfg.Anchor.DataFee, Most: cfg.Anchor.Caps.Least(),
+	}
 	if n.dev != nil {
 		w.Poll = devPoll
 	}
 	if _, err := w.Deploy(ctx); err != nil {
-		return err
+		return overCap(err)
 	}
 	if head, err := anchor.ReadHead(ctx, n.nodes, n.chain); err != nil || !head.Submitter.IsZero() {
 		return err // it is open; the anchorer says whether one of the keys may write to it
 	}
 	_, err := w.OpenLog(ctx, n.chain.AnchorLog, logSalt(cfg.LogName), cfg.Owner)
+	return overCap(err)
+}
+
+// overCap says what to do where a cap is too low for --deploy.
+func overCap(err error) error {
+	if errors.Is(err, anchor.ErrOverCap) {
+		return &exitError{exitBudget, fmt.Errorf("%w; hansard contracts deploy has a cap of its own, --max-cost", err)}
+	}
 	return err
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/hansard-dao/hansard/api"
 	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/storage"
 )
 
 const defaultListen = "127.0.0.1:8080"
@@ -82,8 +83,11 @@ func serve(c *cli.Context) error {
 	return errors.Join(serveUntil(c.Context, n, server, ln), n.Close())
 }
 
-// hintDir says what to do about a directory that another process holds.
+// hintDir says what to do about a directory that another process holds, or that is another log's.
 func hintDir(err error, flag string) error {
+	if errors.Is(err, storage.ErrOtherLog) {
+		return fmt.Errorf("%w, or name its own log: --log-owner (without it the first --account) and --log-name", err)
+	}
 	if inUse(err) {
 		return fmt.Errorf("%w; stop that process or give another directory with %s", err, flag)
 	}

@@ -113,6 +113,13 @@ func TestRotate(t *testing.T) {
 	if end := <-ended; end.code != exitInterrupted && end.code != 0 {
 		t.Errorf("serve ended with %+v", end)
 	}
+	_, errs := o.want(exitUsage, "", "serve", "--rpc", o.url, "--data", o.path("data"), "--password-file", o.path("password"),
+		"--account", "new", "--listen", "127.0.0.1:0")
+	if !strings.Contains(errs, "--log-owner") {
+		t.Errorf("the new key alone: %s", errs)
+	}
+	url, _, _ = o.serveAt("data", "--account", "new", "--log-owner", keys[0].String())
+	o.say(url, "alone")
 }
 
 // TestTwoServices runs a second service on the log of the first, with the same keys and a store of its own.
