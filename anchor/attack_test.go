@@ -1,12 +1,15 @@
 package anchor
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"math/big"
 	"testing"
 	"time"
+
+	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
@@ -318,4 +321,49 @@ func TestDataFeeUnsaid(t *testing.T) {
 	if spent := h.store.batches[0].Spent; len(spent) != 1 || spent[0].Wei.Cmp(big.NewInt(1e16)) < 0 {
 		t.Errorf("spent %+v, and data cost up to 10^16", spent)
 	}
+}
+
+// TestFalseLead looks for a batch's event with three nodes, of which one names a transaction that has none,
+// in newer blocks: the event is found all the same.
+func TestFalseLead(t *testing.T) {
+	h := newHarness(t)
+	h.store.add()
+	h.transact(submitter, h.log.AnchorLog, h.anchorer().anchorCall(h.store.batches[0].Batch), 1e9)
+	h.mine(4)
+	other := h.transact(stranger, pauper.Address(), nil, 1e9)
+	h.mine(1)
+	at := h.head().Number.Uint64()
+	h.fault = func(r *request, next func() []byte) ([]byte, error) {
+		if r.Method != "eth_getLogs" {
+			return next(), nil
+		}
+		var f struct{ ToBlock, FromBlock string }
+		if err := json.Unmarshal(r.Params[0], &f); err != nil {
+			t.Fatal(err)
+		}
+		if f.ToBlock != fmt.Sprintf("%#x", at) {
+			return next(), nil
+		}
+		return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":[{"address":"%s","topics":["%s","%s","0x%064x"],"data":"0x","blockNumber":"%s","transactionHash":"%s","transactionIndex":"0x0","blockHash":"%s","logIndex":"0x0"}]}`,
+			r.ID, h.log.AnchorLog, anchoredEvent, h.log.Log, 0, f.ToBlock, other, h.head().Hash()), nil
+	}
+	list := []nodes.Node{{Name: "liar", RPC: h.client.Client()}}
+	for range 2 {
+		honest, err := rpc.Dial(h.chain.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer honest.Close()
+		list = append(list, nodes.Node{Name: "honest", RPC: honest})
+	}
+	q, err := nodes.New(list, nodes.Config{Grace: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := h.config()
+	cfg.Nodes, cfg.LogWindow = q, 2
+	a := h.configured(cfg)
+	h.step(a)
+	h.wantFinal(0, true)
+	h.checkChain()
 }

@@ -332,6 +332,7 @@ func (a *Anchorer) search(ctx context.Context, v *view, s *proofs.Sealed) (*incl
 	var number proofs.Hash
 	new(big.Int).SetUint64(s.Number).FillBytes(number[:])
 	oldest := min(max(a.cfg.FromBlock, a.floor), v.head.Number)
+	var wrong error // with leads
 	for to := v.head.Number; ; {
 		from := max(oldest, to-min(to, a.cfg.LogWindow-1))
 		logs, err := a.cfg.Nodes.Logs(ctx, from, to, a.cfg.Log.AnchorLog, proofs.Hash(anchoredEvent), a.cfg.Log.Log, number)
@@ -340,8 +341,11 @@ func (a *Anchorer) search(ctx context.Context, v *view, s *proofs.Sealed) (*incl
 		}
 		for _, l := range logs {
 			in, cost, err := a.observe(ctx, v, s, proofs.Hash(l.TxHash), nil)
-			if err != nil {
+			if errors.Is(err, ErrFatal) || ctx.Err() != nil {
 				return nil, nil, err
+			}
+			if err != nil { // it may be one node's lie
+				wrong = errors.Join(wrong, err)
 			}
 			if in != nil {
 				in.adopted = true
@@ -350,7 +354,7 @@ func (a *Anchorer) search(ctx context.Context, v *view, s *proofs.Sealed) (*incl
 		}
 		if from <= oldest {
 			a.floor = 0 // a reorg may have moved what is below it
-			return nil, nil, fmt.Errorf("the log holds %d batches on chain, but no block from %d to %d has this one's event: the nodes are not to be trusted, or FromBlock is too high", v.log.Batches, oldest, v.head.Number)
+			return nil, nil, errors.Join(wrong, fmt.Errorf("the log holds %d batches on chain, but no block from %d to %d has this one's event: the nodes are not to be trusted, or FromBlock is too high", v.log.Batches, oldest, v.head.Number))
 		}
 		to = from - 1
 	}
