@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/hansard-dao/hansard/nodes"
@@ -366,4 +368,17 @@ func TestFalseLead(t *testing.T) {
 	h.step(a)
 	h.wantFinal(0, true)
 	h.checkChain()
+}
+
+// TestShortEvents has events that the contract cannot emit: they are read or refused, and nothing breaks.
+func TestShortEvents(t *testing.T) {
+	a := &Anchorer{cfg: Config{Log: proofs.Chain{AnchorLog: proofs.Address{1}, Log: proofs.Hash{2}}}}
+	for n := range 5 {
+		for _, size := range []int{0, 1, 32, 96, 127, 500} {
+			l := &types.Log{Address: common.Address{1}, Topics: []common.Hash{anchoredEvent, {2}, {}, {}, {}}[:n], Data: make([]byte, size)}
+			if _, err := a.match(&nodes.TxReceipt{Logs: []*types.Log{l, {}}}, proofs.Batch{Size: 1}); err == nil {
+				t.Errorf("%d topics, %d bytes: taken", n, size)
+			}
+		}
+	}
 }

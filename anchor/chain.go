@@ -325,7 +325,7 @@ func (a *Anchorer) match(txReceipt *nodes.TxReceipt, b proofs.Batch) (int, error
 	return 0, fmt.Errorf("transaction %s succeeded without the batch's event: the node is not to be trusted", txReceipt.Tx)
 }
 
-func equal(x *big.Int, y uint64) bool { return x.IsUint64() && x.Uint64() == y }
+func equal(x *big.Int, y uint64) bool { return x != nil && x.IsUint64() && x.Uint64() == y }
 
 // search finds the batch's event, newest blocks first, and adopts its transaction.
 func (a *Anchorer) search(ctx context.Context, v *view, s *proofs.Sealed) (*inclusion, *proofs.Spend, error) {

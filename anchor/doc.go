@@ -28,7 +28,8 @@
 // Errors that wrap [ErrFatal] end [Anchorer.Run]; all others are logged and the round is repeated.
 //
 // Not covered: a transaction of a batch that is final already, mined and reverted later, is not counted
-// (a batch has two only after a reorg that dropped a nonce before them); two services with the same key and
+// (a batch has two only after a reorg that dropped a nonce before them, or by several keys); what a key that is
+// not the submitter any more has signed counts for the caps when it is mined, and not before; two services with the same key and
 // separate stores promise the same indices until the first batch tells them apart, and then one stops.
 //
 //	a, err := anchor.New(anchor.Config{Nodes: quorum, Log: log, Signers: []anchor.Signer{key}, Store: db})
