@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,7 +67,8 @@ type harness struct {
 	*testing.T
 	chain  *devchain.Chain
 	client *ethclient.Client
-	fault  fault // nil: none
+	fault  fault      // nil: none
+	mu     sync.Mutex // guards calls
 	calls  map[string]int
 	log    proofs.Chain
 	store  *memStore
@@ -134,7 +136,9 @@ func (h *harness) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := json.Unmarshal(body, r); err != nil {
 		return nil, err
 	}
+	h.mu.Lock()
 	h.calls[r.Method]++
+	h.mu.Unlock()
 	var trouble error
 	next := func() []byte {
 		body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": r.ID, "method": r.Method, "params": r.Params})
