@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,7 +50,8 @@ func otherChain(t *testing.T, id uint64) nodeConfig {
 
 // TestOpenFold keeps a log on one chain and its heads on another, until a receipt carries both anchors.
 func TestOpenFold(t *testing.T) {
-	own := nodeConfig{Dir: t.TempDir(), Promise: "promise", LogName: "main", Batch: batcher.Config{MaxAge: time.Second}, Logger: discard()}
+	var log transcript
+	own := nodeConfig{Dir: t.TempDir(), Promise: "promise", LogName: "main", Batch: batcher.Config{MaxAge: time.Second}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	w := newWaiter()
 	other := otherChain(t, 20)
 	same := other
@@ -104,6 +107,14 @@ func TestOpenFold(t *testing.T) {
 	stop()
 	if err := <-loops; err != nil {
 		t.Error(err)
+	}
+	for line := range strings.Lines(log.String()) {
+		if heads := strings.Contains(line, "fold_chain=20"); strings.Contains(line, "head sealed") && !heads || strings.Contains(line, "batch pinned") && heads {
+			t.Errorf("of which chain: %s", line)
+		}
+	}
+	if n := strings.Count(log.String(), "batch finalized"); n < 2 || strings.Count(log.String(), "fold_chain=20") < 3 {
+		t.Errorf("%d batches finalized: %s", n, log.String())
 	}
 }
 
