@@ -108,14 +108,7 @@ func TestOpenFold(t *testing.T) {
 	if err := <-loops; err != nil {
 		t.Error(err)
 	}
-	for line := range strings.Lines(log.String()) {
-		if heads := strings.Contains(line, "fold_chain=20"); strings.Contains(line, "head sealed") && !heads || strings.Contains(line, "batch pinned") && heads {
-			t.Errorf("of which chain: %s", line)
-		}
-	}
-	if n := strings.Count(log.String(), "batch finalized"); n < 2 || strings.Count(log.String(), "fold_chain=20") < 3 {
-		t.Errorf("%d batches finalized: %s", n, log.String())
-	}
+	wantNamed(t, log.String())
 }
 
 // TestFoldEnds has a log of heads that none of the keys may write to any more: the folded log goes on.
@@ -145,5 +138,18 @@ func TestFoldEnds(t *testing.T) {
 	defer stop()
 	if err := n.Run(ctx); err != nil || ctx.Err() == nil {
 		t.Errorf("the node ended: %v", err)
+	}
+}
+
+// wantNamed wants the lines about the log of heads, and no others, to name its chain.
+func wantNamed(t *testing.T, log string) {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		if heads := strings.Contains(line, "fold_chain=20"); strings.Contains(line, "head sealed") && !heads || strings.Contains(line, "batch pinned") && heads {
+			t.Errorf("of which chain: %s", line)
+		}
+	}
+	if n := strings.Count(log, "batch finalized"); n < 2 || strings.Count(log, "fold_chain=20") < 3 {
+		t.Errorf("%d batches finalized: %s", n, log)
 	}
 }
