@@ -226,7 +226,8 @@ func (a *Anchorer) Step(ctx context.Context) error {
 	defer cancel()
 	why, err := a.round(ctx)
 	if errors.Is(err, ErrFatal) {
-		return err // nothing is waited for
+		a.stop(err)
+		return err
 	}
 	if err != nil {
 		a.looked = time.Time{} // what is wrong lasts until a look finds it mended

@@ -20,14 +20,15 @@ const (
 	NodesOff = "nodes"     // the nodes do not answer, or do not agree
 	SignOff  = "signer"    // the signer does not sign
 	StoreOff = "store"     // the store does not take what has to be written first
+	Stopped  = "stopped"   // an error that wraps ErrFatal: nothing is tried again before a restart
 )
 
-// Delay says why nothing is anchored for now. It is no failure: the next attempt is made by itself.
+// Delay says why nothing is anchored for now. It is no failure: but for Stopped the next attempt is made by itself.
 type Delay struct {
 	Code   string // one of the above
 	Detail string // for people
 	Since  time.Time
-	Next   time.Time // of the next attempt
+	Next   time.Time // of the next attempt; zero with Stopped
 }
 
 // hold is why a batch has to wait, as an error on its way up.
@@ -75,6 +76,12 @@ func (a *Anchorer) setDelay(h *hold) {
 		a.log.Warn("anchoring waits", "code", d.Code, "reason", d.Detail)
 	}
 	a.delay.Store(d)
+	a.cfg.Delayed()
+}
+
+// stop keeps why nothing is anchored any more, for those who still ask. Who called Step says it to the operator.
+func (a *Anchorer) stop(err error) {
+	a.delay.Store(&Delay{Code: Stopped, Detail: err.Error(), Since: time.Now()})
 	a.cfg.Delayed()
 }
 

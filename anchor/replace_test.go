@@ -1,9 +1,11 @@
 package anchor
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"slices"
 	"strings"
@@ -374,7 +376,8 @@ func TestRefilled(t *testing.T) {
 func TestRotation(t *testing.T) {
 	h := newHarness(t)
 	cfg := h.config()
-	cfg.Signers = []Signer{submitter, stranger}
+	var log bytes.Buffer
+	cfg.Signers, cfg.Logger = []Signer{submitter, stranger}, slog.New(slog.NewTextHandler(&log, nil))
 	a := h.configured(cfg)
 	h.store.add()
 	h.settleWith(a, 0)
@@ -396,7 +399,10 @@ func TestRotation(t *testing.T) {
 	if err := a.Step(t.Context()); !errors.Is(err, ErrFatal) || !strings.Contains(err.Error(), "the submitter of log") {
 		t.Errorf("another's log: %v", err)
 	}
-	if d := a.Delay(); d != nil {
-		t.Errorf("it stops, and says that it waits: %+v", d)
+	if d := a.Delay(); d == nil || d.Code != Stopped || !d.Next.IsZero() || !strings.Contains(d.Detail, "the submitter of log") {
+		t.Errorf("delay %+v", d)
+	}
+	if s := log.String(); strings.Contains(s, "anchoring waits") || strings.Contains(s, "goes on") {
+		t.Errorf("it stops, and says that it waits: %s", s)
 	}
 }

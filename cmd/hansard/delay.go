@@ -9,6 +9,7 @@ import (
 var public = map[string]string{
 	anchor.NodesOff: "too few nodes of the chain answer, or agree",
 	anchor.SignOff:  "the signer does not sign transactions",
+	anchor.Stopped:  "anchoring stopped, and its operator has to act",
 	anchor.StoreOff: "what has to be written before a transaction is sent cannot be written",
 }
 

@@ -42,8 +42,8 @@ func (n *node) openFold(ctx context.Context, cfg nodeConfig) (err error) {
 	return nil
 }
 
-// openFolding opens what folds n's log into the chain of other: RPC, Quorum, ChainID, Signers, Owner, Deploy, Anchor
-// and Logger count there, own is n's configuration. It starts nothing.
+// openFolding opens what folds n's log into the chain of other: RPC, Quorum, ChainID, Signers, Owner, Deploy and
+// Anchor count there, own is n's configuration. It starts nothing.
 func openFolding(ctx context.Context, n *node, own, other nodeConfig, every time.Duration) (f *folding, err error) {
 	f = &folding{node: &node{changed: n.changed}, log: own.Logger}
 	defer func() {
@@ -59,6 +59,8 @@ func openFolding(ctx context.Context, n *node, own, other nodeConfig, every time
 	if err := f.dial(ctx, other); err != nil {
 		return f, err
 	}
+	f.log = own.Logger.With("fold_chain", f.chain.ChainID)
+	other.Logger = f.log
 	f.chain.AnchorLog, f.chain.Log = anchor.ContractAddress(), proofs.LogID(other.Owner, logSalt(other.LogName))
 	if f.chain.ChainID == n.chain.ChainID {
 		return f, usage("the log cannot be folded into its own chain %d", n.chain.ChainID)
@@ -79,7 +81,7 @@ func openFolding(ctx context.Context, n *node, own, other nodeConfig, every time
 		return f, err
 	}
 	cfg := fold.Config{
-		Log: n.chain.Place(), Into: f.chain.Place(), Batches: n.db, Store: f.db, Node: n.ipfs, Every: every, Logger: own.Logger,
+		Log: n.chain.Place(), Into: f.chain.Place(), Batches: n.db, Store: f.db, Node: n.ipfs, Every: every, Logger: f.log,
 		Chain:  &fold.Nodes{Quorum: n.nodes, Log: n.chain.Place(), Confirmations: own.Anchor.Confirmations},
 		Sealed: func() { f.anchorer.Wake(); f.changed() },
 	}
@@ -108,7 +110,7 @@ func (f *folding) Run(ctx context.Context) error {
 	g.Go(func() error {
 		err := f.anchorer.Run(ctx)
 		if errors.Is(err, anchor.ErrFatal) {
-			f.log.Error("heads are anchored no more until the next start; the log itself goes on", "chain", f.chain.ChainID, "err", err)
+			f.log.Error("heads are anchored no more until the next start; the log itself goes on", "err", err)
 			return nil
 		}
 		return err

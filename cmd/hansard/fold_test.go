@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,7 +50,8 @@ func otherChain(t *testing.T, id uint64) nodeConfig {
 
 // TestOpenFold keeps a log on one chain and its heads on another, until a receipt carries both anchors.
 func TestOpenFold(t *testing.T) {
-	own := nodeConfig{Dir: t.TempDir(), Promise: "promise", LogName: "main", Batch: batcher.Config{MaxAge: time.Second}, Logger: discard()}
+	var log transcript
+	own := nodeConfig{Dir: t.TempDir(), Promise: "promise", LogName: "main", Batch: batcher.Config{MaxAge: time.Second}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	w := newWaiter()
 	other := otherChain(t, 20)
 	same := other
@@ -105,6 +108,7 @@ func TestOpenFold(t *testing.T) {
 	if err := <-loops; err != nil {
 		t.Error(err)
 	}
+	wantNamed(t, log.String())
 }
 
 // TestFoldEnds has a log of heads that none of the keys may write to any more: the folded log goes on.
@@ -134,5 +138,18 @@ func TestFoldEnds(t *testing.T) {
 	defer stop()
 	if err := n.Run(ctx); err != nil || ctx.Err() == nil {
 		t.Errorf("the node ended: %v", err)
+	}
+}
+
+// wantNamed wants the lines about the log of heads, and no others, to name its chain.
+func wantNamed(t *testing.T, log string) {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		if heads := strings.Contains(line, "fold_chain=20"); strings.Contains(line, "head sealed") && !heads || strings.Contains(line, "batch pinned") && heads {
+			t.Errorf("of which chain: %s", line)
+		}
+	}
+	if n := strings.Count(log, "batch finalized"); n < 2 || strings.Count(log, "fold_chain=20") < 3 {
+		t.Errorf("%d batches finalized: %s", n, log)
 	}
 }

@@ -90,7 +90,7 @@ var (
 
 // delayCodes are those of package anchor. Any other counts as "other".
 var delayCodes = []string{
-	anchor.GasCap, anchor.TxCap, anchor.DayCap, anchor.MonthCap, anchor.Funds, anchor.Reverted, anchor.NodesOff, anchor.SignOff, anchor.StoreOff, "other",
+	anchor.GasCap, anchor.TxCap, anchor.DayCap, anchor.MonthCap, anchor.Funds, anchor.Reverted, anchor.NodesOff, anchor.SignOff, anchor.StoreOff, anchor.Stopped, "other",
 }
 
 // Describe sends none: which metrics there are depends on the configuration.

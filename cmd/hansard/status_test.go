@@ -243,7 +243,7 @@ func (s *serviceTest) metric(name string) string {
 func TestPublicDelay(t *testing.T) {
 	for code, shown := range map[string]bool{
 		anchor.GasCap: true, anchor.TxCap: true, anchor.DayCap: true, anchor.MonthCap: true, anchor.Funds: true, anchor.Reverted: true,
-		anchor.NodesOff: false, anchor.SignOff: false, anchor.StoreOff: false,
+		anchor.NodesOff: false, anchor.SignOff: false, anchor.StoreOff: false, anchor.Stopped: false,
 	} {
 		d := publicDelay(&anchor.Delay{Code: code, Detail: "dial http://10.0.0.7/key: failed", Since: at, Next: at.Add(time.Second)})
 		if d.Code != code || !d.Since.Equal(at) || !d.Next.Equal(at.Add(time.Second)) || d.Detail == "" || strings.Contains(d.Detail, "10.0.0.7") != shown {
