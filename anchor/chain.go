@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/core/types"
@@ -270,7 +271,9 @@ func (a *Anchorer) observe(ctx context.Context, v *view, s *proofs.Sealed, hash 
 		cost.Wei.Add(cost.Wei, data)
 	}
 	if txReceipt.Status != types.ReceiptStatusSuccessful {
-		a.log.Warn("transaction reverted", "batch", s.Number, "tx", hash.String(), "block", b.Number)
+		if !slices.ContainsFunc(s.Spent, func(sp proofs.Spend) bool { return sp.Tx == hash }) { // told once
+			a.log.Warn("transaction reverted", "batch", s.Number, "tx", hash.String(), "block", b.Number)
+		}
 		return nil, cost, nil
 	}
 	logIndex, err := a.match(txReceipt, s.Batch)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/anchor/devchain"
 	"github.com/hansard-dao/hansard/client"
 	"github.com/hansard-dao/hansard/identity"
@@ -57,8 +58,8 @@ func exitCode(err error) int {
 		return exitUnreachable
 	case errors.As(err, &answer):
 		return answerCode(answer)
-	case inUse(err), errors.Is(err, identity.ErrKeyExists):
-		return exitConflict
+	case inUse(err), errors.Is(err, identity.ErrKeyExists), errors.Is(err, anchor.ErrFatal):
+		return exitConflict // with another process, another key, or another writer of the log
 	case errors.Is(err, identity.ErrPassword):
 		return exitAuth
 	case errors.Is(err, identity.ErrNoKey), errors.Is(err, storage.ErrOtherLog), errors.Is(err, syscall.EROFS):

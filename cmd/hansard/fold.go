@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/fold"
+	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 	"github.com/hansard-dao/hansard/receipts"
 	"github.com/hansard-dao/hansard/storage"
@@ -24,6 +26,8 @@ type folding struct {
 	*node  // of the other chain: nodes, store and anchorer
 	folder *fold.Folder
 	log    *slog.Logger
+	cfg    nodeConfig // of the other chain
+	waits  bool       // its nodes did not answer at the start
 }
 
 // headsName is the name of the log of heads: an account may keep several on one chain.
@@ -56,23 +60,33 @@ func openFolding(ctx context.Context, n *node, own, other nodeConfig, every time
 		other.Owner = other.Signers[0].Address()
 	}
 	other.LogName = headsName(n.chain)
-	if err := f.dial(ctx, other); err != nil {
-		return f, err
+	f.log = own.Logger
+	if f.nodes, err = nodes.Dial(ctx, other.RPC, nodes.Config{Need: other.Quorum, ChainID: other.ChainID}); err != nil {
+		return f, usage("--fold-chain: %w", err)
 	}
-	f.log = own.Logger.With("fold_chain", f.chain.ChainID)
-	other.Logger = f.log
-	f.chain.AnchorLog, f.chain.Log = anchor.ContractAddress(), proofs.LogID(other.Owner, logSalt(other.LogName))
+	f.close = append(f.close, func() error { f.nodes.Close(); return nil })
+	id, err := f.nodes.ChainID(ctx)
+	switch f.chain.ChainID = cmp.Or(other.ChainID, id); {
+	case errors.Is(err, nodes.ErrOtherChain):
+		return f, usage("%w; correct the chain file", err)
+	case err != nil && (other.ChainID == 0 || !silent(err)):
+		return f, &exitError{exitUnreachable, fmt.Errorf("%w; with chain_id in its file the log starts without", err)}
+	}
 	if f.chain.ChainID == n.chain.ChainID {
 		return f, usage("the log cannot be folded into its own chain %d", n.chain.ChainID)
 	}
+	f.log = own.Logger.With("fold_chain", f.chain.ChainID)
+	other.Logger = f.log
+	f.cfg = other
+	f.name(&other)
 	if f.db, err = storage.Open(storage.Config{Dir: filepath.Join(own.Dir, "fold"), Chain: f.chain}); err != nil {
 		return f, err
 	}
 	f.close = append(f.close, f.db.Close)
-	if err := f.openLog(ctx, other); err != nil {
-		return f, err
-	}
-	if err := f.checkNewest(ctx); err != nil {
+	if err := f.connect(ctx); silent(err) {
+		f.waits = true
+		f.log.Warn("the chain of the fold does not answer: the log goes on, and heads wait", "err", err)
+	} else if err != nil {
 		return f, err
 	}
 	a := f.anchorConfig(other)
@@ -92,6 +106,47 @@ func openFolding(ctx context.Context, n *node, own, other nodeConfig, every time
 	return f, err
 }
 
+// connect looks whether the log of heads is there, and opens it if that is wanted.
+func (f *folding) connect(ctx context.Context) error {
+	if _, err := f.nodes.ChainID(ctx); errors.Is(err, nodes.ErrOtherChain) {
+		return usage("%w; correct the chain file", err)
+	} else if err != nil {
+		return err
+	}
+	if err := f.openLog(ctx, f.cfg); err != nil {
+		return err
+	}
+	return f.checkNewest(ctx)
+}
+
+// silent reports whether an error says that too few nodes answer.
+func silent(err error) bool { return errors.Is(err, nodes.ErrNoQuorum) }
+
+// connectEvery is how often a chain that did not answer at the start is asked again.
+const connectEvery = time.Minute
+
+// await connects until it works. It returns false if the log of heads cannot be kept, or ctx ended.
+func (f *folding) await(ctx context.Context) bool {
+	for f.waits {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(cmp.Or(f.cfg.Anchor.Poll, connectEvery)):
+		}
+		switch err := f.connect(ctx); {
+		case err == nil:
+			f.waits = false
+			f.log.Info("the chain of the fold answers")
+		case !silent(err) && ctx.Err() == nil:
+			f.log.Error(foldEnds, "err", err)
+			return false
+		}
+	}
+	return true
+}
+
+const foldEnds = "heads are anchored no more until the next start; the log itself goes on"
+
 // Attach adds a fold. A receipt does not wait for its second anchor: trouble is logged, and there is none.
 func (f *folding) Attach(ctx context.Context, rc *proofs.Receipt) (*proofs.Receipt, error) {
 	folded, err := f.folder.Attach(ctx, rc)
@@ -105,12 +160,16 @@ func (f *folding) Attach(ctx context.Context, rc *proofs.Receipt) (*proofs.Recei
 // Run folds and anchors until ctx ends or its store fails. Where its heads cannot be anchored any more, such as
 // when another key may, the log itself goes on without them.
 func (f *folding) Run(ctx context.Context) error {
+	if !f.await(ctx) {
+		<-ctx.Done()
+		return nil
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return f.folder.Run(ctx) })
 	g.Go(func() error {
 		err := f.anchorer.Run(ctx)
 		if errors.Is(err, anchor.ErrFatal) {
-			f.log.Error("heads are anchored no more until the next start; the log itself goes on", "err", err)
+			f.log.Error(foldEnds, "err", err)
 			return nil
 		}
 		return err

@@ -5,9 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,6 +114,51 @@ func TestOpenFold(t *testing.T) {
 		t.Error(err)
 	}
 	wantNamed(t, log.String())
+}
+
+// TestFoldWaits starts while the chain of the fold is silent: the log is kept, and heads are anchored once it
+// answers.
+func TestFoldWaits(t *testing.T) {
+	other := otherChain(t, 20)
+	behind, err := url.Parse(other.RPC[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	var answers atomic.Bool
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !answers.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	other.RPC = []string{front.URL}
+	w := newWaiter()
+	var log transcript
+	own := nodeConfig{Dir: t.TempDir(), Promise: "promise", LogName: "main", Fold: &other, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	n, err := openNode(t.Context(), own, w.notify)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !n.folding.waits || !strings.Contains(log.String(), "heads wait") {
+		t.Errorf("it does not wait: %s", &log)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	loops := make(chan error, 1)
+	go func() { loops <- n.Run(ctx) }()
+	answers.Store(true)
+	limit, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err = w.until(limit, func() (bool, error) {
+		head, err := anchor.ReadHead(limit, n.folding.nodes, n.folding.chain)
+		return err == nil && !head.Submitter.IsZero(), nil // there is no contract at first
+	})
+	stop()
+	if err := errors.Join(err, <-loops, n.Close()); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestFoldEnds has a log of heads that none of the keys may write to any more: the folded log goes on.
