@@ -168,7 +168,7 @@ func TestSecrets(t *testing.T) {
 func TestSecretUser(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _, _ := r.BasicAuth()
-		http.Error(w, "user "+user+" by "+r.Header.Get("Authorization"), 401)
+		http.Error(w, "user "+user+" by "+r.Header.Get("Authorization"), http.StatusUnauthorized)
 	}))
 	defer s.Close()
 	for _, at := range []string{secretWord, secretWord + ":", secretWord + ":x"} {

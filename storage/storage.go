@@ -140,27 +140,52 @@ func writable(dir string) error {
 	return os.Remove(probe)
 }
 
+// identity is what a directory belongs to.
+type identity struct {
+	Version    int
+	Chain      proofs.Chain
+	PromiseKey proofs.Address
+}
+
 // identify writes the version, the log and its promise key into a new directory, or compares them.
 func (db *DB) identify(key proofs.Address) error {
-	type id struct {
-		Version    int
-		Chain      proofs.Chain
-		PromiseKey proofs.Address
-	}
-	want, err := json.Marshal(id{version, db.chain, key})
+	want := identity{version, db.chain, key}
+	raw, err := json.Marshal(want)
 	if err != nil {
 		return err
 	}
 	return db.badger.Update(func(tx *badger.Txn) error {
-		got, err := get(tx, []byte("v"))
+		b, err := get(tx, []byte("v"))
 		if errors.Is(err, proofs.ErrNotFound) {
-			return tx.Set([]byte("v"), want)
+			return tx.Set([]byte("v"), raw)
 		}
-		if err == nil && string(got) != string(want) {
-			return fmt.Errorf("%w: it holds %s, this would be %s; give another directory", ErrOtherLog, got, want)
+		var got identity
+		if err == nil {
+			err = json.Unmarshal(b, &got)
+		}
+		if err == nil && got != want {
+			err = fmt.Errorf("%w: %s; give another directory, or what this one was made with", ErrOtherLog, got.differs(want))
 		}
 		return err
 	})
+}
+
+// differs says in what the directory differs from what it is opened as.
+func (got identity) differs(want identity) string {
+	var how []string
+	for _, f := range []struct{ what, got, want any }{
+		{"format", got.Version, want.Version},
+		{"chain", got.Chain.ChainID, want.Chain.ChainID},
+		{"AnchorLog", got.Chain.AnchorLog, want.Chain.AnchorLog},
+		{"PromiseBond", got.Chain.PromiseBond, want.Chain.PromiseBond},
+		{"log", got.Chain.Log, want.Chain.Log},
+		{"promise key", got.PromiseKey, want.PromiseKey},
+	} {
+		if f.got != f.want {
+			how = append(how, fmt.Sprintf("its %s is %v, and %v is wanted", f.what, f.got, f.want))
+		}
+	}
+	return strings.Join(how, "; ")
 }
 
 // Close closes the directory. Everything that was acknowledged is on disk before it, too.
