@@ -244,9 +244,11 @@ func (s *service) anchor(number uint64, state proofs.State) {
 		}
 	}
 	check(s.db.SetCID(ctx, number, proofs.Keccak([]byte("payload"))))
-	check(s.db.SaveTx(ctx, number, []byte("raw transaction")))
 	b, err := s.db.Batch(ctx, number)
 	check(err)
+	if b.State < proofs.StateIncluded {
+		check(s.db.SaveTx(ctx, number, []byte("raw transaction")))
+	}
 	word := func(n uint64) []byte { return common.BigToHash(new(big.Int).SetUint64(n)).Bytes() }
 	tx := &types.Receipt{Type: 2, Status: 1, CumulativeGasUsed: 40_000, Logs: []*types.Log{{
 		Address: common.Address(chain.AnchorLog),

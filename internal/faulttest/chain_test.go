@@ -259,8 +259,11 @@ func (s *sim) rollback(blocks uint64) {
 func (s *sim) dropPool()            { s.chain.DropPool() }
 func (s *sim) jump(d time.Duration) { s.shift += d }
 
+// usualTip is what everybody pays, in wei per gas.
+const usualTip = 2e9
+
 // mineAt fills blocks until the base fee is there: it rises by an eighth at most with each full block. At the height it
-// fills half of each.
+// fills half of each. What fills them pays a higher tip, so that nothing of ours gets in before it.
 func (s *sim) mineAt(fee *big.Int) {
 	s.t.Helper()
 	for {
@@ -270,7 +273,7 @@ func (s *sim) mineAt(fee *big.Int) {
 		if !reached {
 			gas = simGasLimit - 50_000
 		}
-		transact(s.t, s.chain.Client(), rich, &burner, nil, nil, gas)
+		transact(s.t, s.chain.Client(), rich, &burner, nil, nil, gas, 2*usualTip)
 		s.mine(1)
 		if reached {
 			return
@@ -281,14 +284,14 @@ func (s *sim) mineAt(fee *big.Int) {
 func ether(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt(1e18)) }
 
 // transact sends a transaction of key with its lowest nonce that is free, and does not mine it.
-func transact(t *testing.T, c *ethclient.Client, key key, to *common.Address, data []byte, wei *big.Int, gas uint64) *types.Transaction {
+func transact(t *testing.T, c *ethclient.Client, key key, to *common.Address, data []byte, wei *big.Int, gas uint64, tip int64) *types.Transaction {
 	t.Helper()
 	nonce, err := c.PendingNonceAt(context.Background(), common.Address(key.Address()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	tx := sign(t, c, key, &types.DynamicFeeTx{Nonce: nonce, To: to, Data: data, Value: wei, Gas: gas,
-		GasTipCap: big.NewInt(2e9), GasFeeCap: big.NewInt(2e11)})
+		GasTipCap: big.NewInt(tip), GasFeeCap: big.NewInt(2e11)})
 	send(t, c, tx)
 	return tx
 }

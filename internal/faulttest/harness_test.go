@@ -155,7 +155,7 @@ func (h *harness) mining(do func(context.Context) error) {
 func (h *harness) fund(key key, wei *big.Int) {
 	h.Helper()
 	to := common.Address(key.Address())
-	transact(h.T, h.client, rich, &to, nil, wei, 21_000)
+	transact(h.T, h.client, rich, &to, nil, wei, 21_000, usualTip)
 	h.chain.mine(1)
 }
 

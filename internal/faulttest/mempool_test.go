@@ -173,7 +173,7 @@ func TestExecution(t *testing.T) {
 		contract := bindings.NewAnchorLog()
 		appoint := func(who proofs.Address) {
 			to := common.Address(h.log.AnchorLog)
-			transact(t, h.client, rich, &to, contract.PackSetSubmitter(h.log.Log, common.Address(who)), nil, 100_000)
+			transact(t, h.client, rich, &to, contract.PackSetSubmitter(h.log.Log, common.Address(who)), nil, 100_000, usualTip)
 		}
 		for range 3 {
 			h.seal(2)
