@@ -8,7 +8,6 @@ import (
 
 // TestDryRun looks before a service has the store, and beside one that has it.
 func TestDryRun(t *testing.T) {
-	t.Parallel()
 	o := newOperator(t, "--slots-in-an-epoch", "1", "--block-time", "1")
 	o.newLog("data", "key")
 	dry := func(code int, more ...string) (stdout, stderr string) {

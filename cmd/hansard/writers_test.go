@@ -93,7 +93,6 @@ func (o *operator) say(url, words string) (file string) {
 // TestRotate replaces the submitter of a log under a running service that has both keys. No batch is
 // missed, and the receipts of both keys verify.
 func TestRotate(t *testing.T) {
-	t.Parallel()
 	o := newOperator(t, "--slots-in-an-epoch", "1", "--block-time", "1")
 	keys := o.newLog("data", "old", "new")
 	url, ended, stop := o.serveAt("data", "--account", "old", "--account", "new")
@@ -125,7 +124,6 @@ func TestRotate(t *testing.T) {
 // TestTwoServices runs a second service on the log of the first, with the same keys and a store of its own.
 // The second stops as soon as the first has anchored, says why, and the first goes on.
 func TestTwoServices(t *testing.T) {
-	t.Parallel()
 	o := newOperator(t, "--slots-in-an-epoch", "1", "--block-time", "1")
 	o.newLog("first", "old")
 	if err := os.CopyFS(o.path("second"), os.DirFS(o.path("first"))); err != nil {
