@@ -53,7 +53,7 @@ func TestDialRefused(t *testing.T) {
 func TestNames(t *testing.T) {
 	q, err := Dial(t.Context(), []string{
 		"https://user:" + secretWord + "@eth.example/v2/" + secretPath, "https://eth.example/v2/" + secretQuery,
-		"http://127.0.0.1:8545", "http://127.0.0.1:8546", "/home/geth/geth.ipc", "wss://[2001:db8::1]:8546/?key=" + secretQuery,
+		"http://127.0.0.1:8545", "http://127.0.0.1:8546", "/run/geth/geth.ipc", "wss://[2001:db8::1]:8546/?key=" + secretQuery,
 	}, Config{})
 	if err != nil {
 		t.Fatal(err)
