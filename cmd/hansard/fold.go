@@ -137,9 +137,13 @@ func (f *folding) await(ctx context.Context) bool {
 		case err == nil:
 			f.waits = false
 			f.log.Info("the chain of the fold answers")
-		case !silent(err) && ctx.Err() == nil:
+		case ctx.Err() != nil:
+			return false
+		case exitCode(err) == exitUsage || exitCode(err) == exitConflict:
 			f.log.Error(foldEnds, "err", err)
 			return false
+		default: // silent still, or dear, or cut off: all of it passes
+			f.log.Warn("the log of heads cannot be opened yet", "err", err)
 		}
 	}
 	return true

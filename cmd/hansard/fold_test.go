@@ -148,9 +148,13 @@ func TestFoldWaits(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	loops := make(chan error, 1)
 	go func() { loops <- n.Run(ctx) }()
-	answers.Store(true)
 	limit, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	err = w.until(limit, func() (bool, error) { return strings.Count(log.String(), "cannot be opened yet") > 1, nil })
+	if err != nil {
+		t.Errorf("it does not ask again: %v", err)
+	}
+	answers.Store(true)
 	err = w.until(limit, func() (bool, error) {
 		head, err := anchor.ReadHead(limit, n.folding.nodes, n.folding.chain)
 		return err == nil && !head.Submitter.IsZero(), nil // there is no contract at first
