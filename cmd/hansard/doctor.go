@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -139,6 +140,10 @@ func (d *doctor) config() error {
 	if n := s.nodes.Len(); s.nodes.Need() == 1 {
 		d.add("config", doctorWarn, fmt.Sprintf("one of %d node(s) is believed by itself", n),
 			"it can report blocks and receipts that do not exist, and a lie holds up anchoring", "name three nodes of providers that share no back end")
+	}
+	if shared := s.nodes.Shared(); len(shared) > 0 {
+		d.add("config", doctorWarn, "several nodes are at "+strings.Join(shared, " and at "),
+			"who runs that host votes as often", "name nodes of providers that share no back end")
 	}
 	return nil
 }

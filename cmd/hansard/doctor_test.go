@@ -241,6 +241,8 @@ func TestDoctorNodes(t *testing.T) {
 			return result
 		}), doctorWarn, "it has no receipts of block 1", 0},
 	}
+	o.doctor(1, "--rpc", "http://0.0.0.0:1/a", "--rpc", "http://0.0.0.0:1/b", "--data", o.path("none")).
+		has(t, "config", doctorWarn, "several nodes are at 0.0.0.0")
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			rows := o.doctor(test.code, "--rpc", o.oddNode(honest), "--rpc", o.oddNode(honest), "--rpc", test.url, "--log", log.String(),
