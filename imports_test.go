@@ -77,6 +77,10 @@ var rules = []rule{
 		reason: "batches come from any store; keys and the node are wired by cmd",
 	},
 	{
+		pkg: "bond", ours: []string{"proofs", "bindings", "nodes", "anchor", "cost"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		reason: "a bond is read from a chain and changed by planned transactions; who sends them is wired by cmd",
+	},
+	{
 		pkg: "signer", ours: []string{"proofs", "identity"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
 		reason: "keys sign for whatever chain and contract; files and variables are wired by cmd",
 	},

@@ -223,7 +223,7 @@ const maxGas = 1 << 40
 // gas returns the limit of a transaction with that call: a quarter over the estimate, which is of another
 // block than the one that mines it.
 func (a *Anchorer) gas(ctx context.Context, v *view, data []byte) (uint64, error) {
-	gas, err := a.cfg.Nodes.EstimateGas(ctx, v.own(), a.cfg.Log.AnchorLog, data)
+	gas, err := a.cfg.Nodes.EstimateGas(ctx, v.own(), a.cfg.Log.AnchorLog, nil, data)
 	if err == nil && gas > maxGas {
 		err = fmt.Errorf("the nodes estimate %d gas for an anchor, which no chain takes", gas)
 	}

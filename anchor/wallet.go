@@ -39,6 +39,7 @@ type Price struct {
 	Tip     *big.Int
 	FeeCap  *big.Int
 	DataFee *big.Int // at most, of a chain of the OP stack now; zero elsewhere
+	Value   *big.Int // that the call carries: no cost, but the account must hold it
 }
 
 // Likely is the cost at the block's own fees.
@@ -72,7 +73,10 @@ func (w *Wallet) price(ctx context.Context, call Planned, estimate bool) (*Price
 	if err != nil {
 		return nil, err
 	}
-	p := &Price{Block: head.Hash, Gas: call.Gas, BaseFee: head.BaseFee, DataFee: new(big.Int)}
+	p := &Price{Block: head.Hash, Gas: call.Gas, BaseFee: head.BaseFee, DataFee: new(big.Int), Value: new(big.Int)}
+	if call.Value != nil {
+		p.Value = call.Value
+	}
 	offer, err := quote(ctx, w.Nodes, head.BaseFee, w.Fees, false)
 	var h *hold
 	if errors.As(err, &h) {
@@ -83,7 +87,7 @@ func (w *Wallet) price(ctx context.Context, call Planned, estimate bool) (*Price
 	}
 	p.Tip, p.FeeCap = offer.tip, offer.fee
 	if estimate {
-		if p.Gas, err = w.Nodes.EstimateGas(ctx, w.Signer.Address(), call.To, call.Data); err != nil {
+		if p.Gas, err = w.Nodes.EstimateGas(ctx, w.Signer.Address(), call.To, call.Value, call.Data); err != nil {
 			return nil, explain(err)
 		}
 	}
@@ -123,7 +127,7 @@ type Paid struct {
 }
 
 // Do sends the planned transactions, each when the one before it is mined, and tells done what each cost.
-// Before it signs one, its worst case and what the earlier ones cost must be within most, in wei: else
+// Before it signs one, its worst case and what the earlier ones cost, without the ether that they carry, must be within most, in wei: else
 // the error is ErrOverCap. A nil most is no cap. Doing a plan again after an error is safe: plan again first.
 func (w *Wallet) Do(ctx context.Context, plan []Planned, most *big.Int, done func(Planned, *Paid)) error {
 	spent := new(big.Int)
@@ -205,8 +209,8 @@ func (w *Wallet) transact(ctx context.Context, p Planned, most *big.Int) (*Paid,
 	if err != nil {
 		return nil, err
 	}
-	if balance.Cmp(worst) < 0 {
-		return nil, fmt.Errorf("%s holds %s and the transaction may cost %s: send it funds", from, ether(balance), ether(worst))
+	if needs := new(big.Int).Add(worst, price.Value); balance.Cmp(needs) < 0 {
+		return nil, fmt.Errorf("%s holds %s and the transaction may take %s: send it funds", from, ether(balance), ether(needs))
 	}
 	nonce, err := w.Nodes.Nonce(ctx, price.Block, from)
 	if err != nil {
@@ -214,7 +218,7 @@ func (w *Wallet) transact(ctx context.Context, p Planned, most *big.Int) (*Paid,
 	}
 	tx, err := w.sign(ctx, &types.DynamicFeeTx{
 		ChainID: new(big.Int).SetUint64(w.ChainID), Nonce: nonce, GasTipCap: price.Tip, GasFeeCap: price.FeeCap,
-		Gas: price.Limit, To: (*common.Address)(&p.To), Data: p.Data,
+		Gas: price.Limit, To: (*common.Address)(&p.To), Value: price.Value, Data: p.Data,
 	})
 	if err != nil {
 		return nil, err

@@ -79,16 +79,24 @@ func ReadSite(ctx context.Context, q *nodes.Quorum, log proofs.Chain) (*Site, er
 	return s, s.readLog(ctx, q)
 }
 
-func (s *Site) readLog(ctx context.Context, q *nodes.Quorum) error {
-	out, err := q.Call(ctx, s.Block.Hash, s.Log.AnchorLog, contract.PackOwnerOf(s.Log.Log))
+// ReadOwner returns who owns the log, as of a block; zero: it was never opened.
+func ReadOwner(ctx context.Context, q *nodes.Quorum, log proofs.Chain, at proofs.Hash) (proofs.Address, error) {
+	out, err := q.Call(ctx, at, log.AnchorLog, contract.PackOwnerOf(log.Log))
 	if err != nil {
-		return fmt.Errorf("read owner of log %s: %w", s.Log.Log, err)
+		return proofs.Address{}, fmt.Errorf("read owner of log %s: %w", log.Log, err)
 	}
 	owner, err := contract.UnpackOwnerOf(out)
 	if err != nil {
-		return fmt.Errorf("read owner of log %s: %w", s.Log.Log, err)
+		return proofs.Address{}, fmt.Errorf("read owner of log %s: %w", log.Log, err)
 	}
-	s.Owner = proofs.Address(owner)
+	return proofs.Address(owner), nil
+}
+
+func (s *Site) readLog(ctx context.Context, q *nodes.Quorum) error {
+	var err error
+	if s.Owner, err = ReadOwner(ctx, q, s.Log, s.Block.Hash); err != nil {
+		return err
+	}
 	if s.Head, err = readHead(ctx, q, s.Log, s.Block.Hash); err != nil {
 		return err
 	}
@@ -107,12 +115,13 @@ func (s *Site) readLog(ctx context.Context, q *nodes.Quorum) error {
 	return nil
 }
 
-// Planned is a transaction that changes a site. It carries no ether. Anybody may send the deployment;
-// the others take effect only from the log's owner.
+// Planned is a transaction that is to be sent. Anybody may send a deployment; what changes a log takes
+// effect only from its owner.
 type Planned struct {
-	What string // verb and object
-	To   proofs.Address
-	Data []byte
+	What  string // verb and object
+	To    proofs.Address
+	Data  []byte
+	Value *big.Int // wei that it carries; nil: none
 	// Gas is what the call uses, measured, where no node can estimate it yet: an earlier transaction of
 	// the plan makes the contract that it calls. Zero: a node is asked.
 	Gas uint64

@@ -43,7 +43,7 @@ func TestReverts(t *testing.T) {
 				w.nodes[i].fault = f
 			}
 			_, call := w.q.Call(t.Context(), mainChain.hash(top), contract, nil)
-			_, gas := w.q.EstimateGas(t.Context(), account, contract, nil)
+			_, gas := w.q.EstimateGas(t.Context(), account, contract, nil, nil)
 			for _, err := range []error{call, gas} {
 				var got any
 				var data rpc.DataError
@@ -91,7 +91,7 @@ func TestAdvice(t *testing.T) {
 						return h
 					}
 				}
-				gas, err := w.q.EstimateGas(t.Context(), account, contract, nil)
+				gas, err := w.q.EstimateGas(t.Context(), account, contract, nil, nil)
 				if err != nil || gas != tc.gasWant {
 					t.Errorf("gas %d, %v; want %d", gas, err, tc.gasWant)
 				}

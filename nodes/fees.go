@@ -54,9 +54,14 @@ type estimate struct {
 // EstimateGas returns the median of what nodes estimate for a call on their newest block, the higher one of
 // two. Nodes that are slow are waited for if the others differ by more than a quarter. If enough nodes say
 // that it reverts with the same data, the error is an rpc.DataError with that, as hex.
-func (q *Quorum) EstimateGas(ctx context.Context, from, to proofs.Address, data []byte) (uint64, error) {
+//
+// The call carries value, in wei; nil is none.
+func (q *Quorum) EstimateGas(ctx context.Context, from, to proofs.Address, value *big.Int, data []byte) (uint64, error) {
 	const what = "estimate gas"
 	args := map[string]any{"from": common.Address(from), "to": common.Address(to), "input": hexutil.Bytes(data)}
+	if value != nil {
+		args["value"] = (*hexutil.Big)(value)
+	}
 	gas := func(got []answer[estimate]) (all []uint64) {
 		for _, a := range got {
 			if !a.value.reverted {

@@ -501,7 +501,7 @@ func reads() []read {
 		{"Tip", "1000000000", true, func(ctx context.Context, q *Quorum) (string, error) { return text(q.Tip(ctx)) }, ""},
 		{"PendingNonce", "9", true, func(ctx context.Context, q *Quorum) (string, error) { return text(q.PendingNonce(ctx, account)) }, ""},
 		{"EstimateGas", "50000", true, func(ctx context.Context, q *Quorum) (string, error) {
-			return text(q.EstimateGas(ctx, account, contract, nil))
+			return text(q.EstimateGas(ctx, account, contract, nil, nil))
 		}, ""},
 		{"Send", "sent", true, func(ctx context.Context, q *Quorum) (string, error) { return "sent", q.Send(ctx, testTx) }, ""},
 	}

@@ -52,7 +52,11 @@ func writeSafe(path string, chainID uint64, safe proofs.Address, plan []anchor.P
 	}
 	for _, p := range plan {
 		what = append(what, p.What)
-		file.Transactions = append(file.Transactions, safeTx{To: common.Address(p.To).Hex(), Value: "0", Data: fmt.Sprintf("0x%x", p.Data)})
+		value := "0"
+		if p.Value != nil {
+			value = p.Value.String()
+		}
+		file.Transactions = append(file.Transactions, safeTx{To: common.Address(p.To).Hex(), Value: value, Data: fmt.Sprintf("0x%x", p.Data)})
 	}
 	file.Meta.Description = strings.Join(what, "; ")
 	var err error
