@@ -156,7 +156,7 @@ func (s *State) Live(key Key) error {
 	case s.Amount.Sign() == 0:
 		return fail("the bond is empty")
 	case s.LeavesAt != 0:
-		return fail("the bond leaves at %s", time.Unix(int64(min(s.LeavesAt, math.MaxInt32*8)), 0).UTC().Format(time.RFC3339))
+		return fail("the bond leaves at %s", timeText(s.LeavesAt))
 	case key.Until == 0:
 		return fail("%s is no promise key of the bond", key.Address)
 	case !key.Active():
