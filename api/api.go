@@ -58,11 +58,16 @@ type Store interface {
 	BySource(ctx context.Context, room proofs.Room, source string, class proofs.Vouch, limit int) ([]proofs.Accepted, error)
 }
 
+// Batcher takes messages: a *batcher.Batcher.
+type Batcher interface {
+	Submit(ctx context.Context, subs ...batcher.Submission) []batcher.Result
+}
+
 // Config says what to serve.
 type Config struct {
 	Chain         proofs.Chain
 	PromiseKeys   []proofs.Address // shown to clients; a verifier has its own list
-	Batcher       *batcher.Batcher
+	Batcher       Batcher
 	Issuer        *receipts.Issuer
 	Store         Store
 	Flush         func()             // seals the pool now

@@ -70,7 +70,7 @@ func serve(c *cli.Context) error {
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
-	server := api.NewServer(api.Config{
+	server := newServer(n, cfg, api.Config{
 		Chain: n.chain, Batcher: n.batcher, Issuer: n.issuer, Store: n.db, PromiseKeys: n.trust.Logs[0].PromiseKeys,
 		ImporterToken: token, Changed: changed, Flush: n.batcher.Flush, NewestBlock: n.notBefore,
 		MaxMessages: cfg.Batch.MaxMessages, MaxAge: cfg.Batch.MaxAge, Version: version(), Logger: logger,
