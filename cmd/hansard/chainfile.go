@@ -28,6 +28,7 @@ type chainFile struct {
 	Quorum    int            // nodes that must agree; 0: more than half
 	Confirm   uint64         // blocks on top that make a block final; 0: the chain's finalized tag
 	Contract  proofs.Address // zero: where this version deploys
+	Bond      bondChoice     // PromiseBond that the log's promises name
 	LogOwner  proofs.Address // zero: the account
 	FromBlock uint64
 	LogWindow uint64   // blocks of one question for events; 0: the default
@@ -110,6 +111,7 @@ func (p *chainParser) fields() map[string]setter {
 		"quorum":       f.quorum,
 		"finality":     f.finality,
 		"contract":     address(&f.Contract),
+		"bond":         f.bond,
 		"log_owner":    address(&f.LogOwner),
 		"from_block":   number(&f.FromBlock, 0),
 		"log_window":   number(&f.LogWindow, 1),
@@ -217,6 +219,14 @@ func (f *chainFile) quorum(n *yaml.Node) error {
 	var v uint64
 	err := number(&v, 1)(n)
 	f.Quorum = int(min(v, math.MaxInt32))
+	return err
+}
+
+func (f *chainFile) bond(n *yaml.Node) error {
+	s, err := scalar(n)
+	if err == nil {
+		f.Bond, err = parseBond(s)
+	}
 	return err
 }
 

@@ -155,6 +155,10 @@ func dialSite(c *cli.Context) (*site, []string, error) {
 	if s.log.AnchorLog = s.file.Contract; s.log.AnchorLog.IsZero() {
 		s.log.AnchorLog = anchor.ContractAddress()
 	}
+	if err := s.file.bondFrom(c); err != nil {
+		return nil, nil, err
+	}
+	s.log.PromiseBond = s.file.Bond.of(s.log.AnchorLog)
 	return s, urls, nil
 }
 

@@ -71,6 +71,7 @@ func demo(c *cli.Context) error {
 	}
 	t.n, t.log = n, &localLog{n, w}
 	t.step("- contract %s and log %s on chain %d", n.chain.AnchorLog, short(n.chain.Log), n.chain.ChainID)
+	t.step("- bond %s", n.bond.Load().text())
 
 	ctx, stop := context.WithCancel(c.Context)
 	g, ctx := errgroup.WithContext(ctx)

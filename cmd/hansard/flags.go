@@ -12,6 +12,7 @@ import (
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/batcher"
+	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/cost"
 	"github.com/hansard-dao/hansard/proofs"
 )
@@ -22,6 +23,7 @@ func nodeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "data", Value: "hansard-data", EnvVars: []string{"HANSARD_DATA"}, Usage: "`DIR` with keys, log, payloads and, in development, the chain"},
 		&cli.BoolFlag{Name: "dev", Usage: "use the embedded development chain whatever --rpc says: no account, no funds, no network"},
 		&cli.StringFlag{Name: "log-owner", Usage: "`ADDRESS` that owns the log; the default is the first --account"},
+		bondFlag(),
 		&cli.StringFlag{Name: "promise-key", Value: "promise", Usage: "`NAME` of the key that signs promises"},
 		&cli.StringFlag{Name: "password-file", Usage: "`FILE` with the password of the keys"},
 		&cli.StringFlag{Name: "log-name", Value: "main", Usage: "`NAME` of the log; its salt is the name's hash"},
@@ -76,6 +78,11 @@ func nodeFrom(c *cli.Context, logger *slog.Logger) (cfg nodeConfig, err error) {
 	}
 	if err := file.override(c); err != nil {
 		return cfg, err
+	}
+	cfg.Bond = file.Bond
+	if cfg.Batch.Promise > maxPromise && cfg.Bond != noBond {
+		return cfg, usage("--promise %s: with a bond at most %s, since clients accept no promise whose deadline is more than %d days away",
+			cfg.Batch.Promise, maxPromise, bond.MaxDeadline/(24*time.Hour))
 	}
 	if c.Bool("dev") || len(file.RPC) == 0 {
 		cfg.Anchor, err = file.anchor(cfg.Batch.Promise)
@@ -158,6 +165,9 @@ func (f *chainFile) override(c *cli.Context) (err error) {
 	flag(c, "on-cap", c.String, &f.OnCap)
 	if c.IsSet("account") || len(f.Accounts) == 0 {
 		f.Accounts = c.StringSlice("account")
+	}
+	if err := f.bondFrom(c); err != nil {
+		return err
 	}
 	if s := c.String("log-owner"); s != "" {
 		if f.LogOwner, err = parseAddress(s); err != nil {

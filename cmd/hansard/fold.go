@@ -60,6 +60,7 @@ func openFolding(ctx context.Context, n *node, own, other nodeConfig, every time
 		other.Owner = other.Signers[0].Address()
 	}
 	other.LogName = headsName(n.chain)
+	other.Bond = noBond // heads are promised to nobody
 	f.log = own.Logger
 	if f.nodes, err = nodes.Dial(ctx, other.RPC, nodes.Config{Need: other.Quorum, ChainID: other.ChainID}); err != nil {
 		return f, usage("--fold-chain: %w", err)

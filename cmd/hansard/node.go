@@ -35,6 +35,7 @@ type nodeConfig struct {
 	Signers  []signer.Signer // of transactions; none: the development chain's own
 	Owner    proofs.Address  // of the log; zero: the first signer
 	Contract proofs.Address  // AnchorLog; zero: where this version deploys it
+	Bond     bondChoice      // PromiseBond
 	Promise  string          // key that signs promises, in Dir/keys
 	Password string
 	LogName  string        // the log's salt is its hash
@@ -64,13 +65,16 @@ type node struct {
 	nodes    *nodes.Quorum
 	changed  func() // something moved: whoever waits looks again
 	newest   atomic.Pointer[proofs.Hash]
+	bond     atomic.Pointer[bondView] // nil: not read yet
+	key      proofs.Address           // that signs promises
+	logger   *slog.Logger
 	close    []func() error
 }
 
 // openNode opens everything and, in development, makes what is missing. It starts no loop but the
 // development chain's own.
 func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err error) {
-	n = &node{changed: changed}
+	n = &node{changed: changed, logger: cfg.Logger}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -84,6 +88,7 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 	if err := n.connect(ctx, cfg); err != nil {
 		return n, err
 	}
+	n.key = promise.Address()
 	n.name(&cfg)
 	// The directory first: if it belongs to another log, nothing is spent.
 	if n.db, err = storage.Open(storage.Config{
@@ -106,6 +111,7 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 		Name: cfg.LogName, Chain: n.chain, PromiseKeys: []proofs.Address{promise.Address()},
 	}}}
 	n.lookAtHead(ctx)
+	n.lookAtBond(ctx)
 	if err := n.wire(cfg, promise); err != nil {
 		return n, err
 	}
@@ -250,6 +256,7 @@ func (n *node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.pinner.Run(ctx) })
 	g.Go(func() error { return n.anchorer.Run(ctx) })
 	g.Go(func() error { return n.followHead(ctx) })
+	g.Go(func() error { return n.followBond(ctx) })
 	g.Go(func() error { return n.watchChain(ctx) })
 	if n.folding != nil {
 		g.Go(func() error { return n.folding.Run(ctx) })

@@ -56,11 +56,12 @@ func (n *node) dial(ctx context.Context, cfg nodeConfig) (err error) {
 	return nil
 }
 
-// name fills which log of which contract it is.
+// name fills which log of which contract it is, and which bond its promises name.
 func (n *node) name(cfg *nodeConfig) {
 	if n.chain.AnchorLog = cfg.Contract; n.chain.AnchorLog.IsZero() {
 		n.chain.AnchorLog = anchor.ContractAddress()
 	}
+	n.chain.PromiseBond = cfg.Bond.of(n.chain.AnchorLog)
 	n.chain.Log = proofs.LogID(cfg.Owner, logSalt(cfg.LogName))
 }
 
@@ -79,7 +80,10 @@ func (n *node) watchChain(ctx context.Context) error {
 
 // openLog finds the log's contract and id, and deploys and opens what is missing if that is wanted.
 func (n *node) openLog(ctx context.Context, cfg nodeConfig) error {
-	if !cfg.Deploy && n.dev == nil {
+	if n.dev != nil {
+		return n.openDev(ctx, cfg)
+	}
+	if !cfg.Deploy {
 		return n.findLog(ctx, cfg)
 	}
 	first := cfg.Signers[0]
@@ -89,9 +93,6 @@ func (n *node) openLog(ctx context.Context, cfg nodeConfig) error {
 	w := &anchor.Wallet{
 		Nodes: n.nodes, ChainID: n.chain.ChainID, Signer: first,
 		Fees: cfg.Anchor.Fees, DataFee: cfg.Anchor.DataFee, Most: cfg.Anchor.Caps.Least(),
-	}
-	if n.dev != nil {
-		w.Poll = devPoll
 	}
 	if _, err := w.Deploy(ctx); err != nil {
 		return overCap(err)

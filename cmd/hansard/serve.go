@@ -86,7 +86,7 @@ func serve(c *cli.Context) error {
 // hintDir says what to do about a directory that another process holds, or that is another log's.
 func hintDir(err error, flag string) error {
 	if errors.Is(err, storage.ErrOtherLog) {
-		return fmt.Errorf("%w, or name its own log: --log-owner (without it the first --account) and --log-name", err)
+		return fmt.Errorf("%w, or name its own log: --log-owner (without it the first --account), --log-name, and --bond (none for a directory whose PromiseBond is zero)", err)
 	}
 	if inUse(err) {
 		return fmt.Errorf("%w; stop that process or give another directory with %s", err, flag)
@@ -104,17 +104,19 @@ func announce(c *cli.Context, n *node, dir string, addr net.Addr) error {
 			API     string         `json:"api"`
 			ChainID uint64         `json:"chainId,string"`
 			Anchor  proofs.Address `json:"anchorLog"`
+			Bond    proofs.Address `json:"promiseBond"`
+			Backed  bool           `json:"promisesBacked"`
 			Log     proofs.Hash    `json:"log"`
 			Trust   string         `json:"trust"`
 			Token   string         `json:"importerToken"`
-		}{"hansard.serve/1", version(), "http://" + addr.String(), n.chain.ChainID, n.chain.AnchorLog, n.chain.Log, trust, token})
+		}{"hansard.serve/1", version(), "http://" + addr.String(), n.chain.ChainID, n.chain.AnchorLog, n.chain.PromiseBond, n.backed(), n.chain.Log, trust, token})
 	}
 	chain := fmt.Sprintf("%d", n.chain.ChainID)
 	if n.dev != nil {
 		chain += ", embedded, for development: it proves nothing to anybody else"
 	}
-	_, err := fmt.Fprintf(c.App.ErrWriter, "hansard %s\n  api       http://%s/v1/info\n  chain     %s\n  contract  %s\n  log       %s\n  trust     %s\n  token     %s (for importers)\n",
-		version(), addr, chain, n.chain.AnchorLog, n.chain.Log, trust, token)
+	_, err := fmt.Fprintf(c.App.ErrWriter, "hansard %s\n  api       http://%s/v1/info\n  chain     %s\n  contract  %s\n  bond      %s\n  log       %s\n  trust     %s\n  token     %s (for importers)\n",
+		version(), addr, chain, n.chain.AnchorLog, n.bond.Load().text(), n.chain.Log, trust, token)
 	return err
 }
 
