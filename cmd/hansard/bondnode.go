@@ -17,17 +17,17 @@ import (
 // bondChoice says which PromiseBond a log's promises name. The zero value is the default: that of this version for
 // the log's AnchorLog.
 type bondChoice struct {
-	set     bool
-	address proofs.Address // if set; zero: none
+	Set     bool
+	Address proofs.Address // if Set; zero: none
 }
 
 // noBond is the choice of a log whose promises name no bond.
-var noBond = bondChoice{set: true}
+var noBond = bondChoice{Set: true}
 
 // of returns the bond of a log in that AnchorLog.
 func (b bondChoice) of(anchorLog proofs.Address) proofs.Address {
-	if b.set {
-		return b.address
+	if b.Set {
+		return b.Address
 	}
 	return bond.Address(anchorLog)
 }
