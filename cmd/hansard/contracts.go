@@ -255,7 +255,7 @@ func (s *site) open(c *cli.Context, uri string) (signer.Signer, error) {
 			return nil, err
 		}
 	}
-	if opts.Methods, err = anchorLogMethods(); err != nil {
+	if opts.Methods, err = contractMethods(); err != nil {
 		return nil, err
 	}
 	opened, err := signer.Open(c.Context, uri, opts)
@@ -339,10 +339,12 @@ func runContractsDeploy(c *cli.Context) error {
 	if err != nil {
 		return usage("%w", err)
 	}
-	sp := &spending{cli: c, site: s, found: found, action: "deploy", owner: owner, submitter: submitter, primary: s.log.Log.String()}
+	line := newContractsLine("deploy", found, owner)
+	sp := line.spending(c, s, found)
 	if c.Bool("contract-only") {
-		sp.primary, sp.submitter = s.log.AnchorLog.String(), proofs.Address{}
+		sp.primary = s.log.AnchorLog.String()
 	} else {
+		line.Log, line.Submitter = &s.log.Log, &submitter
 		open, err := found.PlanOpen(salt, submitter)
 		if err != nil {
 			return usage("%w; hansard contracts set-submitter replaces it", err)
@@ -376,12 +378,56 @@ func runSetSubmitter(c *cli.Context) error {
 	if err != nil {
 		return usage("%w", err)
 	}
-	sp := &spending{cli: c, site: s, found: found, action: "set-submitter", owner: found.Owner, submitter: submitter, primary: s.log.Log.String()}
+	line := newContractsLine("set-submitter", found, found.Owner)
+	line.Log, line.Submitter = &s.log.Log, &submitter
+	sp := line.spending(c, s, found)
 	if err := sp.run(plan); err != nil || len(plan) == 0 || c.Bool("dry-run") || c.Bool("json") || c.Bool("quiet") {
 		return err
 	}
 	_, err = fmt.Fprintf(c.App.ErrWriter, "a service that runs with this key among its accounts goes on by itself; hansard contracts set-submitter --help explains\n")
 	return err
+}
+
+// contractsLine is hansard.contracts/1 of what deploy and set-submitter plan and do.
+type contractsLine struct {
+	Schema    string          `json:"schema"`
+	Action    string          `json:"action"`
+	ChainID   uint64          `json:"chainId,string"`
+	Proxy     bool            `json:"proxy"` // the deployment proxy was there
+	Contract  proofs.Address  `json:"contract"`
+	Deployed  bool            `json:"deployed"` // the contract was there
+	Log       *proofs.Hash    `json:"log,omitempty"`
+	Open      bool            `json:"open"` // the log was open
+	Owner     proofs.Address  `json:"owner"`
+	Submitter *proofs.Address `json:"submitter,omitempty"`
+	spendLine
+}
+
+func newContractsLine(action string, found *anchor.Site, owner proofs.Address) *contractsLine {
+	return &contractsLine{
+		Schema: "hansard.contracts/1", Action: action, ChainID: found.Log.ChainID, Proxy: found.Proxy, Contract: found.Log.AnchorLog,
+		Deployed: found.Ours, Open: !found.Owner.IsZero(), Owner: owner,
+	}
+}
+
+// spending carries out what the line is about.
+func (l *contractsLine) spending(c *cli.Context, s *site, found *anchor.Site) *spending {
+	return &spending{cli: c, site: s, at: found.Block, owner: l.Owner, line: l, spent: &l.spendLine, primary: s.log.Log.String(),
+		found: func(holds *big.Int) [][2]string {
+			fields := [][2]string{
+				{"chain", fmt.Sprintf("%d, block %d", l.ChainID, found.Block.Number)},
+				{"proxy", fmt.Sprintf("%s  %s", anchor.ProxyAddress(), state(l.Proxy, "there"))},
+				{"contract", fmt.Sprintf("%s  %s", l.Contract, state(l.Deployed, "there, code of this version"))},
+			}
+			if l.Log == nil {
+				return fields
+			}
+			return append(fields, [][2]string{
+				{"log", fmt.Sprintf("%s  %s", l.Log, state(l.Open, "open"))},
+				{"owner", fmt.Sprintf("%s  holds %s ether", l.Owner, cost.RoundEther(holds))},
+				{"submitter", l.Submitter.String()},
+			}...)
+		}}
 }
 
 // addressOnly is who would sign. It cannot.

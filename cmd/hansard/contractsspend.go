@@ -8,41 +8,35 @@ import (
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/cost"
+	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
 // spending is a plan on its way: priced, shown, and then sent, written for a Safe, or left at that.
 type spending struct {
-	cli       *cli.Context
-	site      *site
-	found     *anchor.Site
-	action    string
-	owner     proofs.Address
-	submitter proofs.Address
-	primary   string // of --quiet
+	cli     *cli.Context
+	site    *site
+	at      nodes.Block                      // that was looked at
+	owner   proofs.Address                   // who must send it
+	found   func(holds *big.Int) [][2]string // what there is, where the owner holds so many wei
+	line    any                              // JSON, which holds
+	spent   *spendLine                       // what is planned and done
+	primary string                           // of --quiet
+	explain func(error) error                // adds the contract's reason; nil: package anchor did
 }
 
-// contractsLine is hansard.contracts/1 of what deploy and set-submitter plan and do.
-type contractsLine struct {
-	Schema    string          `json:"schema"`
-	Action    string          `json:"action"`
-	ChainID   uint64          `json:"chainId,string"`
-	Proxy     bool            `json:"proxy"` // the deployment proxy was there
-	Contract  proofs.Address  `json:"contract"`
-	Deployed  bool            `json:"deployed"` // the contract was there
-	Log       *proofs.Hash    `json:"log,omitempty"`
-	Open      bool            `json:"open"` // the log was open
-	Owner     proofs.Address  `json:"owner"`
-	Submitter *proofs.Address `json:"submitter,omitempty"`
-	Plan      []plannedLine   `json:"plan"`
-	LikelyWei string          `json:"likelyWei"`
-	WorstWei  string          `json:"worstWei"`
-	CapWei    string          `json:"capWei"`
-	Balance   string          `json:"ownerWei"` // what the owner holds, who pays for all unless it is a Safe
-	Fits      bool            `json:"fits"`
-	DryRun    bool            `json:"dryRun,omitempty"`
-	Safe      string          `json:"safe,omitempty"` // the file
-	Sent      []sentTxLine    `json:"sent"`
+// spendLine is what a command that sends transactions plans and does.
+type spendLine struct {
+	Plan      []plannedLine `json:"plan"`
+	LikelyWei string        `json:"likelyWei"`
+	WorstWei  string        `json:"worstWei"`
+	CapWei    string        `json:"capWei"`
+	ValueWei  string        `json:"valueWei,omitempty"` // ether that the transactions carry, no part of the others
+	Balance   string        `json:"ownerWei"`           // what the owner holds, who pays for all unless it is a Safe
+	Fits      bool          `json:"fits"`
+	DryRun    bool          `json:"dryRun,omitempty"`
+	Safe      string        `json:"safe,omitempty"` // the file
+	Sent      []sentTxLine  `json:"sent"`
 }
 
 type plannedLine struct {
@@ -58,6 +52,7 @@ type plannedLine struct {
 	DataFee   string         `json:"dataFeeWei"`
 	LikelyWei string         `json:"likelyWei"`
 	WorstWei  string         `json:"worstWei"`
+	ValueWei  string         `json:"valueWei,omitempty"` // that it carries
 	price     *anchor.Price
 }
 
@@ -69,8 +64,11 @@ type sentTxLine struct {
 	Wei   string      `json:"wei"`
 }
 
-// bill is what a plan costs together, and what there is, in wei.
-type bill struct{ likely, worst, most, holds *big.Int }
+// bill is what a plan costs together, what it carries beside that, and what there is, in wei.
+type bill struct{ likely, worst, most, value, holds *big.Int }
+
+// short reports whether the owner holds too little.
+func (b *bill) short() bool { return b.holds.Cmp(new(big.Int).Add(b.worst, b.value)) < 0 }
 
 // run carries the plan out as the flags say. What was sent before an error is told, too.
 func (s *spending) run(plan []anchor.Planned) error {
@@ -78,15 +76,24 @@ func (s *spending) run(plan []anchor.Planned) error {
 	if err != nil {
 		return err
 	}
-	line, sum := s.line(), bill{new(big.Int), new(big.Int), most, nil}
-	if sum.holds, err = s.site.nodes.Balance(s.cli.Context, s.found.Block.Hash, s.owner); err != nil {
+	line, sum := s.spent, bill{likely: new(big.Int), worst: new(big.Int), most: most, value: new(big.Int)}
+	line.Plan, line.Sent, line.DryRun = []plannedLine{}, []sentTxLine{}, s.cli.Bool("dry-run")
+	if sum.holds, err = s.site.nodes.Balance(s.cli.Context, s.at.Hash, s.owner); err != nil {
 		return chainError(err)
+	}
+	for _, p := range plan {
+		if p.Value != nil {
+			sum.value.Add(sum.value, p.Value)
+		}
+	}
+	if sum.value.Cmp(sum.holds) > 0 { // no node could say what the gas costs
+		return s.tooLittle(sum)
 	}
 	w := anchor.Wallet{Nodes: s.site.nodes, ChainID: s.site.log.ChainID, Signer: addressOnly(s.owner), DataFee: s.site.data}
 	for _, p := range plan {
 		price, err := w.Price(s.cli.Context, p)
 		if err != nil {
-			return chainError(err)
+			return s.chainError(err)
 		}
 		line.Plan = append(line.Plan, newPlannedLine(p, price))
 		sum.likely.Add(sum.likely, price.Likely())
@@ -94,18 +101,38 @@ func (s *spending) run(plan []anchor.Planned) error {
 	}
 	line.LikelyWei, line.WorstWei, line.CapWei, line.Balance = sum.likely.String(), sum.worst.String(), most.String(), sum.holds.String()
 	line.Fits = sum.worst.Cmp(most) <= 0
+	if sum.value.Sign() > 0 {
+		line.ValueWei = sum.value.String()
+	}
 	s.show(line, sum)
 	if len(plan) > 0 {
 		err = s.act(plan, line, sum)
 	}
-	if printErr := s.print(line); printErr != nil {
+	if printErr := s.print(); printErr != nil {
 		return printErr
 	}
 	return err
 }
 
+// chainError gives an error its reason and exit code.
+func (s *spending) chainError(err error) error {
+	if s.explain != nil && err != nil {
+		err = s.explain(err)
+	}
+	return chainError(err)
+}
+
+// tooLittle is the error where the owner holds too little.
+func (s *spending) tooLittle(sum bill) error {
+	what := fmt.Sprintf("in the worst case this costs %s", cost.RoundEther(sum.worst))
+	if sum.value.Sign() > 0 {
+		what = fmt.Sprintf("%s are to be sent beside what gas costs", cost.FormatEther(sum.value))
+	}
+	return &exitError{exitBudget, fmt.Errorf("%s holds %s ether, and %s: send it funds; nothing was sent", s.owner, cost.RoundEther(sum.holds), what)}
+}
+
 // act does what is left after the plan was shown.
-func (s *spending) act(plan []anchor.Planned, line *contractsLine, sum bill) error {
+func (s *spending) act(plan []anchor.Planned, line *spendLine, sum bill) error {
 	c := s.cli
 	if path := c.String("safe"); path != "" {
 		line.Safe = path
@@ -126,11 +153,14 @@ func (s *spending) act(plan []anchor.Planned, line *contractsLine, sum bill) err
 		return &exitError{exitAuth, fmt.Errorf("the log's owner is %s and the account is %s: use the owner's key, or --safe FILE if the owner is a Safe",
 			s.owner, account)}
 	}
-	if sum.holds.Cmp(sum.worst) < 0 {
-		return &exitError{exitBudget, fmt.Errorf("%s holds %s ether, and in the worst case this costs %s: send it funds; nothing was sent",
-			s.owner, cost.RoundEther(sum.holds), cost.RoundEther(sum.worst))}
+	if sum.short() {
+		return s.tooLittle(sum)
 	}
-	if err := confirm(c, fmt.Sprintf("Send %d transaction(s) for at most %s ether?", len(plan), cost.RoundEther(sum.worst))); err != nil {
+	question := fmt.Sprintf("Send %d transaction(s) for at most %s ether?", len(plan), cost.RoundEther(sum.worst))
+	if sum.value.Sign() > 0 {
+		question = fmt.Sprintf("Send %d transaction(s) with %s ether, for at most %s more?", len(plan), cost.FormatEther(sum.value), cost.RoundEther(sum.worst))
+	}
+	if err := confirm(c, question); err != nil {
 		return err
 	}
 	uri, err := s.site.account(c)
@@ -142,35 +172,27 @@ func (s *spending) act(plan []anchor.Planned, line *contractsLine, sum bill) err
 		return err
 	}
 	w := anchor.Wallet{Nodes: s.site.nodes, ChainID: s.site.log.ChainID, Signer: key, DataFee: s.site.data}
-	return chainError(w.Do(c.Context, plan, sum.most, func(p anchor.Planned, paid *anchor.Paid) {
+	return s.chainError(w.Do(c.Context, plan, sum.most, func(p anchor.Planned, paid *anchor.Paid) {
 		line.Sent = append(line.Sent, sentTxLine{p.What, paid.Tx, paid.Block, paid.Gas, paid.Wei.String()})
 		fmt.Fprintf(c.App.ErrWriter, "%s: tx %s in block %d, %s gas, %s wei (%s ether)\n", p.What, paid.Tx, paid.Block,
 			cost.Count(paid.Gas), paid.Wei, cost.RoundEther(paid.Wei))
 	}))
 }
 
-func (s *spending) line() *contractsLine {
-	l := &contractsLine{
-		Schema: "hansard.contracts/1", Action: s.action, ChainID: s.site.log.ChainID, Proxy: s.found.Proxy, Contract: s.site.log.AnchorLog,
-		Deployed: s.found.Ours, Open: !s.found.Owner.IsZero(), Owner: s.owner, DryRun: s.cli.Bool("dry-run"),
-		Plan: []plannedLine{}, Sent: []sentTxLine{},
-	}
-	if !s.cli.Bool("contract-only") {
-		l.Log, l.Submitter = &s.site.log.Log, &s.submitter
-	}
-	return l
-}
-
 func newPlannedLine(p anchor.Planned, price *anchor.Price) plannedLine {
-	return plannedLine{
+	l := plannedLine{
 		What: p.What, To: p.To, Data: fmt.Sprintf("0x%x", p.Data), Gas: price.Gas, Measured: p.Gas > 0, GasLimit: price.Limit,
 		BaseFee: price.BaseFee.String(), Tip: price.Tip.String(), FeeCap: price.FeeCap.String(), DataFee: price.DataFee.String(),
 		LikelyWei: price.Likely().String(), WorstWei: price.Worst().String(), price: price,
 	}
+	if price.Value.Sign() > 0 {
+		l.ValueWei = price.Value.String()
+	}
+	return l
 }
 
 // show says on stderr what was found, what is planned and what it costs; a dry run's answer is that, on stdout.
-func (s *spending) show(l *contractsLine, sum bill) {
+func (s *spending) show(l *spendLine, sum bill) {
 	w := s.cli.App.ErrWriter
 	switch {
 	case s.cli.Bool("json"), s.cli.Bool("quiet"):
@@ -178,16 +200,14 @@ func (s *spending) show(l *contractsLine, sum bill) {
 	case l.DryRun:
 		w = s.cli.App.Writer
 	}
-	fmt.Fprintf(w, "chain      %d, block %d\n", l.ChainID, s.found.Block.Number)
-	fmt.Fprintf(w, "proxy      %s  %s\n", anchor.ProxyAddress(), state(l.Proxy, "there"))
-	fmt.Fprintf(w, "contract   %s  %s\n", l.Contract, state(l.Deployed, "there, code of this version"))
-	if l.Log != nil {
-		fmt.Fprintf(w, "log        %s  %s\n", l.Log, state(l.Open, "open"))
-		fmt.Fprintf(w, "owner      %s  holds %s ether\n", l.Owner, cost.RoundEther(sum.holds))
-		fmt.Fprintf(w, "submitter  %s\n", l.Submitter)
+	for _, f := range s.found(sum.holds) {
+		fmt.Fprintf(w, "%-10s %s\n", f[0], f[1])
 	}
 	for _, p := range l.Plan {
 		fmt.Fprintf(w, "would %s\n  %s\n", p.What, p.estimate())
+		if p.ValueWei != "" {
+			fmt.Fprintf(w, "  with %s ether, which are no cost\n", cost.FormatEther(p.price.Value))
+		}
 	}
 	if len(l.Plan) == 0 {
 		fmt.Fprintln(w, "nothing to do")
@@ -199,7 +219,7 @@ func (s *spending) show(l *contractsLine, sum bill) {
 		verdict = "over the cap"
 	case s.cli.String("safe") != "":
 		verdict += ", without what the Safe itself uses"
-	case sum.holds.Cmp(sum.worst) < 0:
+	case sum.short():
 		verdict = "the owner holds too little"
 	}
 	fmt.Fprintf(w, "together   %s ether now, %s in the worst case; cap %s -> %s\n", cost.RoundEther(sum.likely), cost.RoundEther(sum.worst), cost.FormatEther(sum.most), verdict)
@@ -221,11 +241,11 @@ func (p *plannedLine) estimate() string {
 }
 
 // print writes the answer.
-func (s *spending) print(l *contractsLine) error {
-	w := s.cli.App.Writer
+func (s *spending) print() error {
+	w, l := s.cli.App.Writer, s.spent
 	switch {
 	case s.cli.Bool("json"):
-		return printJSON(w, l)
+		return printJSON(w, s.line)
 	case s.cli.Bool("quiet"):
 		_, err := fmt.Fprintln(w, s.primary)
 		return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 
+	"github.com/ethereum/go-ethereum/accounts/abi/bind/v2"
 	"github.com/urfave/cli/v2"
 
 	"github.com/hansard-dao/hansard/bindings"
@@ -36,7 +37,7 @@ func openSigners(c *cli.Context, uris []string, dir, password string) ([]signer.
 	if err := refuseKeys(uris, c.Bool("unsafe-env-key"), os.Environ()); err != nil {
 		return nil, err
 	}
-	methods, err := anchorLogMethods()
+	methods, err := contractMethods()
 	if err != nil {
 		return nil, err
 	}
@@ -60,14 +61,16 @@ func openSigners(c *cli.Context, uris []string, dir, password string) ([]signer.
 	return opened, nil
 }
 
-// anchorLogMethods returns the signatures of the contract's functions.
-func anchorLogMethods() (methods []string, err error) {
-	contract, err := bindings.AnchorLogMetaData.ParseABI()
-	if err != nil {
-		return nil, fmt.Errorf("read the contract's interface: %w", err)
-	}
-	for _, m := range contract.Methods {
-		methods = append(methods, m.Sig)
+// contractMethods returns the signatures of the contracts' functions.
+func contractMethods() (methods []string, err error) {
+	for _, m := range []*bind.MetaData{&bindings.AnchorLogMetaData, &bindings.PromiseBondMetaData} {
+		contract, err := m.ParseABI()
+		if err != nil {
+			return nil, fmt.Errorf("read a contract's interface: %w", err)
+		}
+		for _, m := range contract.Methods {
+			methods = append(methods, m.Sig)
+		}
 	}
 	return methods, nil
 }

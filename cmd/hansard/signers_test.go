@@ -87,7 +87,8 @@ func TestOpenSigners(t *testing.T) {
 			}
 		})
 	}
-	if methods, err := anchorLogMethods(); err != nil || !slices.Contains(methods, "anchor(bytes32,uint256,bytes32,uint256,bytes32)") {
-		t.Errorf("the contract has %q, %v", methods, err)
+	if methods, err := contractMethods(); err != nil || !slices.Contains(methods, "anchor(bytes32,uint256,bytes32,uint256,bytes32)") ||
+		!slices.Contains(methods, "addKey(bytes32,address)") {
+		t.Errorf("the contracts have %q, %v", methods, err)
 	}
 }
