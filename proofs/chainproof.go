@@ -10,6 +10,7 @@ import (
 // Header is what a verifier reads from a block's header.
 type Header struct {
 	Hash         Hash
+	StateRoot    Hash // zero if the field has another length than 32 bytes
 	ReceiptsRoot Hash
 	Number       uint64
 	Time         uint64 // seconds since 1970 UTC
@@ -17,6 +18,7 @@ type Header struct {
 
 // Positions in a header's RLP list. Forks only append fields.
 const (
+	headerStateRoot    = 3
 	headerReceiptsRoot = 5
 	headerNumber       = 8
 	headerTime         = 11
@@ -45,6 +47,9 @@ func ParseHeader(raw []byte) (Header, error) {
 		return Header{}, errors.New("header: receipts root is not 32 bytes")
 	}
 	h.ReceiptsRoot = Hash(items[headerReceiptsRoot].content)
+	if root := items[headerStateRoot].content; len(root) == len(h.StateRoot) {
+		h.StateRoot = Hash(root)
+	}
 	if h.Number, err = rlpUint(items[headerNumber]); err == nil {
 		h.Time, err = rlpUint(items[headerTime])
 	}
@@ -57,6 +62,16 @@ func ParseHeader(raw []byte) (Header, error) {
 // VerifyTrie walks a Merkle-Patricia trie from root along key and returns the value there. The nodes
 // are used strictly in order and all of them; absence and every other failure is ErrProof.
 func VerifyTrie(root Hash, key []byte, nodes [][]byte) ([]byte, error) {
+	value, err := lookup(root, key, nodes)
+	if err == nil && value == nil {
+		err = ErrProof
+	}
+	return value, err
+}
+
+// lookup is VerifyTrie but that it returns nil for a key that is shown to be absent: where the trie goes on, it
+// goes on elsewhere. It tells that only of tries whose keys have one length.
+func lookup(root Hash, key []byte, nodes [][]byte) ([]byte, error) {
 	path := nibbles(key)
 	var node []byte // the embedded node to read next, nil when the next is asked for by hash
 	want, top := root, true
@@ -79,8 +94,11 @@ func VerifyTrie(root Hash, key []byte, nodes [][]byte) ([]byte, error) {
 			return lastValue(items[16], nodes)
 		case len(items) == 2:
 			part, leaf, err := compactPath(items[0])
-			if err != nil || !bytes.HasPrefix(path, part) || leaf && len(part) != len(path) {
+			if err != nil || len(part) > len(path) || leaf && len(part) != len(path) {
 				return nil, ErrProof
+			}
+			if !bytes.HasPrefix(path, part) {
+				return absent(nodes)
 			}
 			if leaf {
 				return lastValue(items[1], nodes)
@@ -94,6 +112,8 @@ func VerifyTrie(root Hash, key []byte, nodes [][]byte) ([]byte, error) {
 			node = next.raw
 		case !next.list && len(next.content) == 32:
 			node, want = nil, Hash(next.content)
+		case !next.list && len(next.content) == 0 && len(items) == 17:
+			return absent(nodes)
 		default:
 			return nil, ErrProof
 		}
@@ -106,6 +126,14 @@ func badChild(c rlpItem) bool {
 		return len(c.raw) >= 32
 	}
 	return len(c.content) != 0 && len(c.content) != 32
+}
+
+// absent ends the walk where the trie holds nothing for the key.
+func absent(unused [][]byte) ([]byte, error) {
+	if len(unused) != 0 {
+		return nil, ErrProof
+	}
+	return nil, nil
 }
 
 func lastValue(item rlpItem, unused [][]byte) ([]byte, error) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 )
 
@@ -260,11 +259,8 @@ func readAnchor(o, parent *reader, level Level) *Anchor {
 	}
 	if level == Finalized {
 		a.Header = o.base64("header", o.get("header"), maxHeader)
-		for _, v := range o.array("proof", maxProofNodes) {
-			a.Proof = append(a.Proof, o.base64("proof", v, maxNode))
-		}
-		empty := func(b []byte) bool { return len(b) == 0 }
-		if o.err == nil && (empty(a.Header) || len(a.Proof) == 0 || slices.ContainsFunc(a.Proof, empty)) {
+		a.Proof = readNodes(o, "proof")
+		if o.err == nil && (len(a.Header) == 0 || len(a.Proof) == 0) {
 			o.fail("proof", "header, proof and its nodes must not be empty")
 		}
 	}
@@ -287,10 +283,7 @@ func (rc *Receipt) Format() []byte {
 	w := &writer{}
 	w.open("")
 	w.text("format", receiptFormat).text("level", rc.Level.String())
-	c := rc.Chain
-	w.open("chain").uint("chainId", c.ChainID).text("anchorLog", c.AnchorLog.String())
-	w.text("promiseBond", c.PromiseBond.String()).text("log", c.Log.String()).close()
-	w.content(rc)
+	w.chain(rc.Chain).content(rc)
 	w.open("entry").entry(rc.Entry).close()
 	if p := rc.Promise; p != nil {
 		w.open("promise").uint("deadline", p.Deadline).text("beneficiary", p.Beneficiary.String())
@@ -353,11 +346,7 @@ func (w *writer) anchor(a *Anchor, level Level) *writer {
 	}
 	w.raw("txIndex", strconv.FormatUint(a.TxIndex, 10)).raw("logIndex", strconv.FormatUint(a.LogIndex, 10))
 	if level == Finalized {
-		nodes := make([]string, len(a.Proof))
-		for i, n := range a.Proof {
-			nodes[i] = base64.StdEncoding.EncodeToString(n)
-		}
-		w.list("proof", nodes)
+		w.nodes("proof", a.Proof)
 	}
 	return w.close()
 }

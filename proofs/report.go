@@ -6,13 +6,13 @@ type Interval struct {
 	NotAfter  uint64 // seconds: the time of the block with the anchor; 0: no upper bound is proven
 }
 
-// Interval returns the proven interval of the report's receipt.
+// Interval returns the proven interval of the report's receipt. Evidence of a breach has none.
 func (r *Report) Interval() Interval {
 	var i Interval
 	if r.Receipt != nil && r.Receipt.Message != nil && r.Checks[V2].Status == Pass {
 		i.NotBefore = r.Receipt.Message.NotBefore
 	}
-	if r.Header != nil {
+	if r.Receipt != nil && r.Header != nil {
 		i.NotAfter = r.Header.Time
 	}
 	return i

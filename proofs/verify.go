@@ -95,6 +95,9 @@ type Options struct {
 	// FoldBlockHash is of the block with the fold's anchor, from a source that the verifier trusts. Who
 	// gives it expects a fold. Zero: none.
 	FoldBlockHash Hash
+	// Now is the verifier's clock, in seconds since 1970 UTC: a promise below Finalized is no longer open once its
+	// deadline has passed. Zero: no clock, and it counts as open.
+	Now uint64
 }
 
 // Expectation is the outcome of one thing that the verifier asked for.
@@ -109,10 +112,11 @@ type Report struct {
 	Verdict      Verdict
 	Checks       [checkCount]Check
 	Expectations []Expectation
-	Receipt      *Receipt // nil when V1 failed; untrusted unless the verdict says otherwise
-	Header       *Header  // nil unless V7 passed
-	FoldHeader   *Header  // of the other chain's block; nil unless V13 passed
-	broken       bool     // V12 failed only because the anchor came late
+	Receipt      *Receipt        // nil when V1 failed, and for evidence; untrusted unless the verdict says otherwise
+	Evidence     *BreachEvidence // of VerifyEvidence; nil when V1 failed; untrusted unless the verdict says otherwise
+	Header       *Header         // nil unless V7 passed
+	FoldHeader   *Header         // of the other chain's block; nil unless V13 passed
+	broken       bool            // V12 failed only because the promise was broken
 }
 
 // Verified returns the receipt if the verdict is Valid, and otherwise an error with the verdict and
@@ -133,17 +137,10 @@ func (r *Report) Verified() (*Receipt, error) {
 
 // Verify makes every check of section 10 that needs no network. It never panics on hostile input.
 func Verify(file []byte, o Options) *Report {
-	r := &Report{}
-	for i := range r.Checks {
-		r.Checks[i] = Check{ID: fmt.Sprintf("V%d", i+1), Name: checkNames[i]}
-	}
+	r := newReport("")
 	rc, err := ParseReceipt(file)
 	if err != nil {
-		for i := range r.Checks {
-			r.set(i, Skip, "the file is not a receipt")
-		}
-		r.set(V1, Fail, "%v", err)
-		r.Verdict = Invalid
+		r.malformed("the file is not a receipt", err)
 		return r
 	}
 	r.Receipt = rc
@@ -155,7 +152,7 @@ func Verify(file []byte, o Options) *Report {
 	r.order(rc)
 	r.anchor(rc)
 	r.block(rc, o)
-	trusted := r.trusted(rc, o)
+	trusted := r.trusted(rc.Chain, o)
 	r.finality(rc, o)
 	r.set(V11, Skip, "no payload was given")
 	r.promise(rc, o, trusted)
@@ -163,6 +160,24 @@ func Verify(file []byte, o Options) *Report {
 	r.expect(rc, o)
 	r.Verdict = r.verdict(rc)
 	return r
+}
+
+// newReport returns a report whose checks are skipped for that reason until they are made.
+func newReport(skipped string) *Report {
+	r := &Report{}
+	for i := range r.Checks {
+		r.Checks[i] = Check{fmt.Sprintf("V%d", i+1), checkNames[i], Skip, skipped}
+	}
+	return r
+}
+
+// malformed is the report on a file that cannot be read.
+func (r *Report) malformed(skipped string, err error) {
+	for i := range r.Checks {
+		r.set(i, Skip, "%s", skipped)
+	}
+	r.set(V1, Fail, "%v", err)
+	r.Verdict = Invalid
 }
 
 func (r *Report) set(i int, s Status, format string, args ...any) {
@@ -273,6 +288,11 @@ func (r *Report) block(rc *Receipt, o Options) {
 	if rc.Level == Finalized {
 		block.Hash = Keccak(rc.Anchor.Header)
 	}
+	r.compare(block, o)
+}
+
+// compare holds the block of the file against the hash that the verifier brought.
+func (r *Report) compare(block BlockRef, o Options) {
 	switch o.BlockHash {
 	case Hash{}:
 		r.set(V8, Unknown, "you gave no block hash; block %d must have the hash %s", block.Number, block.Hash)
@@ -283,12 +303,12 @@ func (r *Report) block(rc *Receipt, o Options) {
 	}
 }
 
-func (r *Report) trusted(rc *Receipt, o Options) *TrustedLog {
+func (r *Report) trusted(c Chain, o Options) *TrustedLog {
 	if o.Trust == nil {
 		r.set(V9, Unknown, "you gave no trust file")
 		return nil
 	}
-	l := o.Trust.Find(rc.Chain)
+	l := o.Trust.Find(c)
 	if l == nil {
 		r.set(V9, Fail, "chain, contracts and log are not in your trust file")
 		return nil
@@ -303,11 +323,18 @@ func (r *Report) finality(rc *Receipt, o Options) {
 		r.set(V10, Unknown, "not anchored yet")
 	case rc.Level == Included:
 		r.set(V10, Unknown, "in a block, not known to be final")
-	case !o.BlockHash.IsZero() && r.Checks[V8].Status == Pass:
-		r.set(V10, Pass, "you vouch for the block by its hash")
 	default:
-		r.set(V10, Unknown, "nothing here says that the block is final")
+		r.vouched()
 	}
+}
+
+// vouched says whether the verifier stands for the block.
+func (r *Report) vouched() {
+	if r.Checks[V8].Status == Pass {
+		r.set(V10, Pass, "you vouch for the block by its hash")
+		return
+	}
+	r.set(V10, Unknown, "nothing here says that the block is final")
 }
 
 func (r *Report) promise(rc *Receipt, o Options, trusted *TrustedLog) {
@@ -316,19 +343,12 @@ func (r *Report) promise(rc *Receipt, o Options, trusted *TrustedLog) {
 		r.set(V12, Skip, "no promise in the file")
 		return
 	}
-	signer, err := Address{}, error(nil)
-	if _, err = ParseSignature(p.Signature[:]); err == nil {
-		signer, err = Recover(rc.Chain.PromiseDomain().PromiseDigest(p), p.Signature)
-	}
+	status, why := signed(p, rc.Chain, o, trusted)
 	switch {
-	case err != nil:
-		r.set(V12, Fail, "%v", err)
-	case o.Trust == nil:
-		r.set(V12, Unknown, "you gave no trust file to say which promise keys count")
-	case trusted == nil:
-		r.set(V12, Unknown, "the log is not in your trust file")
-	case !slices.Contains(trusted.PromiseKeys, signer):
-		r.set(V12, Fail, "not signed by a promise key of the log")
+	case status != Pass:
+		r.set(V12, status, "%s", why)
+	case rc.Level < Finalized && o.Now > p.Deadline:
+		r.set(V12, Unknown, "signed; the deadline passed %s ago: hansard promise check asks the chain whether it was kept", seconds(o.Now-p.Deadline))
 	case rc.Level < Finalized:
 		r.set(V12, Pass, "signed; open until %s", unixUTC(p.Deadline))
 	case r.Header == nil:
@@ -339,6 +359,22 @@ func (r *Report) promise(rc *Receipt, o Options, trusted *TrustedLog) {
 	default:
 		r.set(V12, Pass, "kept: anchored %s before the deadline", seconds(p.Deadline-rc.Batch.Time))
 	}
+}
+
+// signed says whether a promise key of the trusted log signed the promise, and why not.
+func signed(p *Promise, c Chain, o Options, trusted *TrustedLog) (s Status, why string) {
+	signer, err := Recover(c.PromiseDomain().PromiseDigest(p), p.Signature)
+	switch {
+	case err != nil:
+		return Fail, err.Error()
+	case o.Trust == nil:
+		return Unknown, "you gave no trust file to say which promise keys count"
+	case trusted == nil:
+		return Unknown, "the log is not in your trust file"
+	case !slices.Contains(trusted.PromiseKeys, signer):
+		return Fail, "not signed by a promise key of the log"
+	}
+	return Pass, ""
 }
 
 // fold checks the second anchor. What is open there leaves the first as it is: unknown changes no
