@@ -133,8 +133,11 @@ func set[T comparable](field *T, def T) {
 // nonce if the account is the same. It is anchor.Config.Yield.
 func (a *Answerer) Sending() bool { return a.sending.Load() }
 
-// Challenges returns what the last look found. It is safe for concurrent use.
+// Challenges returns what the last look found, and nothing of a nil Answerer. It is safe for concurrent use.
 func (a *Answerer) Challenges() Challenges {
+	if a == nil {
+		return Challenges{}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.status

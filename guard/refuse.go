@@ -18,6 +18,9 @@ const (
 	Backlog  = "backlog" // what waits would take more than half of Promise to anchor
 )
 
+// Codes are all of them.
+var Codes = []string{Unknown, Stopped, AtRisk, BadClock, Backlog}
+
 // Refusal says why nothing new is promised.
 type Refusal struct {
 	Code   string // one of the above
