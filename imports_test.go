@@ -81,6 +81,10 @@ var rules = []rule{
 		reason: "a bond is read from a chain and changed by planned transactions; who sends them is wired by cmd",
 	},
 	{
+		pkg: "guard", ours: []string{"proofs", "bindings", "nodes", "anchor", "bond", "batcher", "cost"}, never: []string{badger, ipfs, cli}, direct: []string{"os"},
+		reason: "promises are watched over any store; who signs answers is wired by cmd",
+	},
+	{
 		pkg: "signer", ours: []string{"proofs", "identity"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
 		reason: "keys sign for whatever chain and contract; files and variables are wired by cmd",
 	},

@@ -79,6 +79,7 @@ type Config struct {
 	OnCap         OnCap
 	Urgent        time.Duration  // before a promise's deadline, when OnCap begins to count; zero: 2 h
 	DataFee       proofs.Address // the OP stack's GasPriceOracle; zero: the chain charges nothing for data
+	Yield         func() bool    // another transaction of ours goes first: nothing is signed unless a promise is due within Urgent. From memory; nil: never
 	Delayed       func()         // called when Delay begins, ends, or has another code; nil: nothing
 	Logger        *slog.Logger   // nil: discards
 }
@@ -110,6 +111,9 @@ func (c Config) withDefaults() Config {
 	c.LogWindow = cmp.Or(c.LogWindow, defaultWindow)
 	c.Patience = cmp.Or(c.Patience, defaultPatience)
 	c.Urgent = cmp.Or(c.Urgent, defaultUrgent)
+	if c.Yield == nil {
+		c.Yield = func() bool { return false }
+	}
 	if c.Delayed == nil {
 		c.Delayed = func() {}
 	}
@@ -136,11 +140,10 @@ type Anchorer struct {
 	ledger  *ledger                 // nil until it was read
 	pending map[proofs.Hash]*waiting
 	retry   map[uint64]pause
-	warned  map[uint64]time.Time // when a batch's promises were last said to be at risk
-	looked  time.Time            // when the chain was last looked at with nothing to send; zero: that failed
-	ours    uint64               // number of the newest head at which one of the keys was the submitter
-	ahead   proofs.Hash          // hash of the head that an estimate was ahead of
-	poor    time.Time            // when low funds were last warned of
+	looked  time.Time   // when the chain was last looked at with nothing to send; zero: that failed
+	ours    uint64      // number of the newest head at which one of the keys was the submitter
+	ahead   proofs.Hash // hash of the head that an estimate was ahead of
+	poor    time.Time   // when low funds were last warned of
 }
 
 type counts struct {
@@ -165,7 +168,7 @@ func New(cfg Config) (*Anchorer, error) {
 	cfg = cfg.withDefaults()
 	return &Anchorer{
 		cfg: cfg, log: cfg.Logger, window: maxUnfinal, wake: make(chan struct{}, 1), pending: map[proofs.Hash]*waiting{},
-		retry: map[uint64]pause{}, warned: map[uint64]time.Time{},
+		retry: map[uint64]pause{},
 	}, nil
 }
 
@@ -272,7 +275,6 @@ func (a *Anchorer) round(ctx context.Context) (why *hold, err error) {
 		case err == nil:
 			continue
 		case errors.As(err, &h):
-			a.warnAtRisk(v, &batches[i], h)
 			if why == nil {
 				why = h
 			}

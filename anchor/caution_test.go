@@ -5,37 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"math/big"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/hansard-dao/hansard/proofs"
 )
-
-// TestWarned tells the operator of a promise before the cap's rule decides, once.
-func TestWarned(t *testing.T) {
-	h := newHarness(t)
-	h.store.add()
-	var log bytes.Buffer
-	cfg := h.config()
-	cfg.Fees.MaxFee, cfg.Urgent, cfg.Logger = 20e9, time.Hour, slog.New(slog.NewTextHandler(&log, nil))
-	h.fault = spike(t, 50)
-	a := h.configured(cfg)
-	for _, tt := range []struct {
-		left uint64 // seconds to the deadline
-		want int    // warnings so far
-	}{{7201, 0}, {7199, 1}, {7190, 1}} {
-		h.store.batches[0].Deadline = h.head().Time + tt.left
-		h.wantDelay(a, GasCap, "")
-		if n := strings.Count(log.String(), "promises are at risk"); n != tt.want {
-			t.Errorf("%d warnings with %d s left, want %d: %s", n, tt.left, tt.want, &log)
-		}
-	}
-}
 
 // odd signs something else than what it was asked to.
 type odd struct {

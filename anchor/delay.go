@@ -94,21 +94,6 @@ func (a *Anchorer) nextIn(pause time.Duration) {
 	}
 }
 
-// warnEvery is how often the operator is told of the same batch.
-const warnEvery = time.Hour
-
-// warnAtRisk tells the operator of promises that may be broken, from twice Urgent before the first
-// deadline on.
-func (a *Anchorer) warnAtRisk(v *view, s *proofs.Sealed, h *hold) {
-	left, known := remaining(v, s)
-	if !known || left > 2*a.cfg.Urgent || time.Since(a.warned[s.Number]) < warnEvery {
-		return
-	}
-	a.warned[s.Number] = time.Now()
-	a.log.Warn("promises are at risk", "batch", s.Number, "messages", s.Size, "left", left, "code", h.code,
-		"reason", h.detail, "on_cap", a.cfg.OnCap.String())
-}
-
 // remaining returns the time on the chain from its head to the batch's earliest deadline.
 func remaining(v *view, s *proofs.Sealed) (left time.Duration, known bool) {
 	if s.Deadline == 0 {
@@ -123,8 +108,13 @@ func remaining(v *view, s *proofs.Sealed) (left time.Duration, known bool) {
 
 // mustPay reports whether the fee cap gives way to the promises of the batch.
 func (a *Anchorer) mustPay(v *view, s *proofs.Sealed) bool {
+	return a.cfg.OnCap == Pay && a.urgent(v, s)
+}
+
+// urgent reports whether the first promise of the batch is due soon, or overdue.
+func (a *Anchorer) urgent(v *view, s *proofs.Sealed) bool {
 	left, known := remaining(v, s)
-	return a.cfg.OnCap == Pay && known && left <= a.cfg.Urgent
+	return known && left <= a.cfg.Urgent
 }
 
 // How often the chain is looked at while no batch waits.

@@ -87,7 +87,6 @@ func (a *Anchorer) forget(s *proofs.Sealed) {
 		delete(a.pending, proofs.Keccak(raw))
 	}
 	delete(a.retry, s.Number)
-	delete(a.warned, s.Number)
 }
 
 // push sends again what can still be mined, replaces it if it pays too little, or makes the batch's next
@@ -108,8 +107,8 @@ func (a *Anchorer) push(ctx context.Context, v *view, s *proofs.Sealed, spent []
 	for _, tx := range opened {
 		a.send(ctx, v, s.Number, tx)
 	}
-	if v.waiting {
-		return nil // an earlier batch comes first
+	if v.waiting || a.cfg.Yield() && !a.urgent(v, s) {
+		return nil // an earlier batch comes first, or another transaction
 	}
 	if len(opened) > 0 {
 		gap, err := a.gap(ctx, v, opened[0].Nonce())
@@ -131,6 +130,21 @@ func (a *Anchorer) push(ctx context.Context, v *view, s *proofs.Sealed, spent []
 		return err
 	}
 	return a.sendNew(ctx, v, s)
+}
+
+// UnderWay reports whether a transaction of the batch may yet be mined, as of a block.
+func UnderWay(ctx context.Context, q *nodes.Quorum, at proofs.Hash, s *proofs.Sealed) (bool, error) {
+	all, err := journal(s)
+	if err != nil || s.State >= proofs.StateIncluded {
+		return false, err
+	}
+	for _, tx := range all {
+		nonce, err := q.Nonce(ctx, at, tx.from)
+		if err != nil || tx.Nonce() >= nonce {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // gap reports whether nobody's transaction fills the account's next nonce, so that one with the nonce

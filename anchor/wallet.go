@@ -27,6 +27,7 @@ type Wallet struct {
 	Fees    Fees
 	DataFee proofs.Address // the OP stack's GasPriceOracle; zero: the chain charges nothing for data
 	Most    *big.Int       // that Deploy and OpenLog may cost each, in wei, in the worst case; nil: no cap
+	Raise   int            // how often what a new transaction offers is raised by an eighth, to replace one that waits
 	Poll    time.Duration  // between looks for a transaction's receipt; zero: 3 s
 }
 
@@ -85,7 +86,7 @@ func (w *Wallet) price(ctx context.Context, call Planned, estimate bool) (*Price
 	if err != nil {
 		return nil, err
 	}
-	p.Tip, p.FeeCap = offer.tip, offer.fee
+	p.Tip, p.FeeCap = w.raise(offer)
 	if estimate {
 		if p.Gas, err = w.Nodes.EstimateGas(ctx, w.Signer.Address(), call.To, call.Value, call.Data); err != nil {
 			return nil, explain(err)
@@ -96,6 +97,21 @@ func (w *Wallet) price(ctx context.Context, call Planned, estimate bool) (*Price
 		p.DataFee, err = dataFee(ctx, w.Nodes, head.Hash, w.DataFee, len(call.Data))
 	}
 	return p, err
+}
+
+// raise returns what the wallet offers, within the cap.
+func (w *Wallet) raise(offer price) (tip, fee *big.Int) {
+	tip, fee = offer.tip, offer.fee
+	for range w.Raise {
+		tip, fee = raised(tip), raised(fee)
+	}
+	if limit := new(big.Int).SetUint64(w.Fees.MaxFee); limit.Sign() > 0 && fee.Cmp(limit) > 0 {
+		fee = limit
+	}
+	if tip.Cmp(fee) > 0 {
+		tip = fee
+	}
+	return tip, fee
 }
 
 // sign has the transaction signed and checks that it was, and is no other.

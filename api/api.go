@@ -78,6 +78,7 @@ type Config struct {
 	Version       string             // of the program, shown to clients
 	NewestBlock   func() proofs.Hash // for authors who want to prove that they spoke after it; nil: none
 	Delay         func() *Delay      // why nothing is anchored for now, nil if it is; it answers from memory. nil: never a delay
+	Promises      func() *Promises   // what is promised and not kept yet, from memory; nil: it is not said
 	Metrics       http.Handler       // of GET /metrics; nil: there is none
 	Logger        *slog.Logger       // nil: slog.Default()
 }
@@ -101,6 +102,31 @@ type Delay struct {
 	Detail string    // for people
 	Since  time.Time // when the delay began
 	Next   time.Time // when it is tried again; zero: not known
+}
+
+// Promises says what is promised and in no block yet.
+type Promises struct {
+	Waiting    uint64    // messages
+	Deadline   time.Time // the earliest; zero: nothing waits
+	Overdue    uint64    // messages, at most
+	Refusal    *Refusal  // nil: new messages are taken
+	Challenges Challenges
+}
+
+// Refusal says why no new message is taken. It ends by itself.
+type Refusal struct {
+	Code       string // one stable word
+	Detail     string // for people
+	Since      time.Time
+	RetryAfter time.Duration // the soonest that it may end
+}
+
+// Challenges says how many promises are challenged at the bond.
+type Challenges struct {
+	Open     int       // and not answered
+	Hopeless int       // of these, those without an answer
+	AnswerBy time.Time // the earliest; zero: none is open
+	Answered uint64    // by this process
 }
 
 // Signal wakes everybody who waits for a change.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,17 +30,18 @@ var kinds = map[batcher.Code]struct {
 	title     string
 	retryable bool
 }{
-	batcher.Malformed:    {http.StatusBadRequest, "The request cannot be read", false},
-	batcher.TooLarge:     {http.StatusRequestEntityTooLarge, "The request is too large", false},
-	batcher.WrongLog:     {http.StatusUnprocessableEntity, "The message is for another log", false},
-	batcher.BadSignature: {http.StatusUnprocessableEntity, "The signature does not hold", false},
-	batcher.FromFuture:   {http.StatusUnprocessableEntity, "The message is from the future", false},
-	codeUnauthenticated:  {http.StatusUnauthorized, "This needs the importer's token", false},
-	codeUnsigned:         {http.StatusForbidden, "Unsigned messages are refused", false},
-	codeNotFound:         {http.StatusNotFound, "There is no such thing", false},
-	codeBusy:             {http.StatusServiceUnavailable, "Too much at once", true},
-	codeClosed:           {http.StatusServiceUnavailable, "The intake is closed", true},
-	codeInternal:         {http.StatusInternalServerError, "Something broke here", false},
+	batcher.Malformed:     {http.StatusBadRequest, "The request cannot be read", false},
+	batcher.TooLarge:      {http.StatusRequestEntityTooLarge, "The request is too large", false},
+	batcher.WrongLog:      {http.StatusUnprocessableEntity, "The message is for another log", false},
+	batcher.BadSignature:  {http.StatusUnprocessableEntity, "The signature does not hold", false},
+	batcher.FromFuture:    {http.StatusUnprocessableEntity, "The message is from the future", false},
+	codeUnauthenticated:   {http.StatusUnauthorized, "This needs the importer's token", false},
+	codeUnsigned:          {http.StatusForbidden, "Unsigned messages are refused", false},
+	codeNotFound:          {http.StatusNotFound, "There is no such thing", false},
+	batcher.CannotPromise: {http.StatusServiceUnavailable, "Nothing new can be promised for now", true},
+	codeBusy:              {http.StatusServiceUnavailable, "Too much at once", true},
+	codeClosed:            {http.StatusServiceUnavailable, "The intake is closed", true},
+	codeInternal:          {http.StatusInternalServerError, "Something broke here", false},
 }
 
 // problem is an error as the client gets it, RFC 9457. Its members besides Code and Detail are set
@@ -81,7 +83,7 @@ func problemOf(err error) *problem {
 	case errors.As(err, &refused):
 		return refuse(refused.Code, "%v", refused.Err)
 	case errors.As(err, &busy):
-		p = refuse(codeBusy, "%v", busy)
+		p = refuse(cmp.Or(busy.Code, codeBusy), "%v", busy)
 		p.RetryAfter = int(math.Ceil(busy.RetryAfter.Seconds()))
 		return p
 	case errors.As(err, &tooLarge):

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"math/big"
 
 	"github.com/hansard-dao/hansard/proofs"
@@ -23,9 +24,10 @@ type infoJSON struct {
 		MaxMessages uint64 `json:"maxMessages,string"`
 		MaxAge      uint64 `json:"maxAge,string"` // ms
 	} `json:"batch"`
-	NewestBlock *proofs.Hash `json:"newestBlock,omitempty"`
-	Delay       *delayJSON   `json:"delay,omitempty"`
-	Version     string       `json:"version"`
+	NewestBlock *proofs.Hash  `json:"newestBlock,omitempty"`
+	Delay       *delayJSON    `json:"delay,omitempty"`
+	Promises    *promisesJSON `json:"promises,omitempty"`
+	Version     string        `json:"version"`
 }
 
 type limitsJSON struct {
@@ -54,7 +56,46 @@ func newInfo(c *Config) *infoJSON {
 		}
 	}
 	i.Delay = newDelay(c.Delay())
+	if c.Promises != nil {
+		i.Promises = newPromises(c.Promises())
+	}
 	return i
+}
+
+// promisesJSON says what is promised and in no block yet.
+type promisesJSON struct {
+	Waiting    uint64          `json:"waiting,string"`
+	Deadline   int64           `json:"deadline,string,omitempty"` // seconds; left out while nothing waits
+	Overdue    uint64          `json:"overdue,string"`
+	Refusal    *refusalJSON    `json:"refusal,omitempty"`
+	Challenges *challengesJSON `json:"challenges,omitempty"` // left out while none is open
+}
+
+type refusalJSON struct {
+	Code       string `json:"code"`
+	Detail     string `json:"detail"`
+	Since      int64  `json:"since,string"`
+	RetryAfter int    `json:"retryAfter"` // seconds
+}
+
+type challengesJSON struct {
+	Open         int   `json:"open"`
+	Unanswerable int   `json:"unanswerable"`
+	AnswerBy     int64 `json:"answerBy,string"` // seconds
+}
+
+func newPromises(p *Promises) *promisesJSON {
+	j := &promisesJSON{Waiting: p.Waiting, Overdue: p.Overdue}
+	if !p.Deadline.IsZero() {
+		j.Deadline = p.Deadline.Unix()
+	}
+	if r := p.Refusal; r != nil {
+		j.Refusal = &refusalJSON{r.Code, r.Detail, r.Since.UnixMilli(), int(math.Ceil(r.RetryAfter.Seconds()))}
+	}
+	if c := p.Challenges; c.Open > 0 {
+		j.Challenges = &challengesJSON{c.Open, c.Hopeless, c.AnswerBy.Unix()}
+	}
+	return j
 }
 
 // delayJSON says why nothing is anchored for now.

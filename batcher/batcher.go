@@ -88,6 +88,10 @@ type Config struct {
 	HoldMessages uint64
 	// Urgent seals a pool that is held, once the first of its promises is due in so long. 0: Promise / DefaultUrgent.
 	Urgent time.Duration
+
+	// Refuse says why nothing new can be promised now, and nil if it can. It is asked before messages are given
+	// their places, never for one that is known, and must answer from memory. nil: never.
+	Refuse func() *BusyError
 }
 
 func (c Config) validate() error {
@@ -132,6 +136,9 @@ func (c Config) withDefaults() Config {
 	if c.NotBefore == nil {
 		c.NotBefore = func() proofs.Hash { return proofs.Hash{} }
 	}
+	if c.Refuse == nil {
+		c.Refuse = func() *BusyError { return nil }
+	}
 	if c.Recover == nil {
 		c.Recover = proofs.Recover
 	}
@@ -171,6 +178,8 @@ type Batcher struct {
 	rooms map[proofs.Hash]proofs.RoomTail // rooms seen since the start
 
 	sealing chan *pool // from sequence to seal
+
+	open open // what is accepted and in no batch
 }
 
 // New checks the configuration. It starts nothing.
@@ -238,6 +247,7 @@ func (b *Batcher) load(ctx context.Context) (err error) {
 	b.pool.since = time.Now().Add(-min(max(age, 0), b.cfg.MaxAge)) // the clock may have been set meanwhile
 	// A pool of that size was held, or others were being sealed: either way one anchor costs less than many.
 	b.pool.held = b.cfg.Hold != nil && uint64(len(b.pool.entries)) >= b.cfg.MaxMessages+maxGroup
+	b.open.grown(b.pool)
 	return nil
 }
 

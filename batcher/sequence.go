@@ -110,6 +110,8 @@ func (b *Batcher) commitSome(ctx context.Context, group []*request) (int, error)
 	var places []placed
 	fresh := map[proofs.Hash]int{} // id to position in entries
 	var again []placed             // the same message twice in this group
+	var no *BusyError              // why nothing new is taken
+	asked := false
 	now := b.cfg.Now()
 	if tail.Next == tail.Sealed {
 		tail.OpenedAt, tail.NotBefore = uint64(now.UnixMilli()), b.cfg.NotBefore()
@@ -131,6 +133,13 @@ func (b *Batcher) commitSome(ctx context.Context, group []*request) (int, error)
 			}
 			if a, ok := known[id]; ok {
 				r.results[i] = Result{ID: id, Accepted: a, Replayed: true}
+				continue
+			}
+			if !asked {
+				no, asked = b.cfg.Refuse(), true
+			}
+			if no != nil {
+				r.results[i].Err = no
 				continue
 			}
 			if err := b.place(ctx, &r.entries[i], &tail, rooms, now); err != nil {
@@ -241,6 +250,7 @@ func (b *Batcher) append(ctx context.Context, tail proofs.Tail, entries []proofs
 	for i := range entries {
 		b.pool.add(&entries[i])
 	}
+	b.open.grown(b.pool)
 	return nil
 }
 
@@ -300,6 +310,7 @@ func (b *Batcher) rotate(ctx context.Context, wanted bool) {
 			return
 		}
 		p, rest := b.pool, b.split(n)
+		b.open.handed(p, rest)
 		select {
 		case b.sealing <- p:
 			b.pool = rest
@@ -362,6 +373,7 @@ func (b *Batcher) seal(ctx context.Context) error {
 				return err
 			}
 			b.cfg.Sealed()
+			b.open.sealed()
 		}
 	}
 }

@@ -35,8 +35,12 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return fmt.Sprintf("message refused: %v", e.Err) }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
+// CannotPromise is the code of a BusyError of Config.Refuse: a promise given now may not be kept.
+const CannotPromise Code = "cannot_promise"
+
 // BusyError says that the message was not taken for now: nothing is kept of it.
 type BusyError struct {
+	Code       Code // empty where there is just too much at once
 	RetryAfter time.Duration
 	Reason     string
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -19,7 +20,7 @@ import (
 
 // nodeFlags are those of every command that keeps a log itself.
 func nodeFlags() []cli.Flag {
-	return append(append(chainFlags(), accountFlags()...),
+	return append(slices.Concat(chainFlags(), accountFlags(), answerFlags()),
 		&cli.StringFlag{Name: "data", Value: "hansard-data", EnvVars: []string{"HANSARD_DATA"}, Usage: "`DIR` with keys, log, payloads and, in development, the chain"},
 		&cli.BoolFlag{Name: "dev", Usage: "use the embedded development chain whatever --rpc says: no account, no funds, no network"},
 		&cli.StringFlag{Name: "log-owner", Usage: "`ADDRESS` that owns the log; the default is the first --account"},
@@ -100,7 +101,7 @@ func nodeFrom(c *cli.Context, logger *slog.Logger) (cfg nodeConfig, err error) {
 	if err := cfg.use(c, &file); err != nil {
 		return cfg, err
 	}
-	return cfg, cfg.foldFrom(c)
+	return cfg, errors.Join(cfg.answerFrom(c), cfg.foldFrom(c))
 }
 
 // use fills what a chain file says: where the log is, what may be spent there, and who signs.

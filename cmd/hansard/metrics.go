@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/guard"
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 )
@@ -28,13 +29,15 @@ type logReader interface {
 
 // metrics is where the numbers of GET /metrics are read. docs/operations.md lists them.
 type metrics struct {
-	Log     logReader
-	Promise time.Duration // from acceptance to the promised deadline
-	Counts  func() anchor.Counts
-	Delay   func() *anchor.Delay
-	Money   func() *anchor.Money // nil: not known yet
-	Health  func() []nodes.Health
-	Now     func() time.Time // nil: time.Now
+	Log        logReader
+	Promise    time.Duration // from acceptance to the promised deadline
+	Counts     func() anchor.Counts
+	Delay      func() *anchor.Delay
+	Money      func() *anchor.Money // nil: not known yet
+	Health     func() []nodes.Health
+	Promises   func() guard.Status     // nil: none are given
+	Challenges func() guard.Challenges // nil as Promises
+	Now        func() time.Time        // nil: time.Now
 }
 
 // newMetrics serves the metrics in Prometheus' text format, with those of the Go runtime and the process. Those
@@ -82,10 +85,18 @@ var (
 	descErrors   = newDesc("node_errors_total", "Questions that the node did not answer.", "node")
 	descOutvoted = newDesc("node_outvoted_total", "Answers of the node that enough others contradicted.", "node")
 
-	descBalance = newDesc("balance_wei", "What the anchoring account holds.", "account")
-	descRunway  = newDesc("runway_seconds", "How long the balance lasts at the spending of the last week; absent while nothing was spent.")
-	descSpent   = newDesc("spent_wei", "What the last 24 hours or 30 days cost, and at most will for what is signed.", "window")
-	descCap     = newDesc("spend_cap_wei", "Configured limit of what one transaction, 24 hours or 30 days may cost.", "window")
+	descBalance  = newDesc("balance_wei", "What the anchoring account holds.", "account")
+	descRunway   = newDesc("runway_seconds", "How long the balance lasts at the spending of the last week; absent while nothing was spent.")
+	descSpent    = newDesc("spent_wei", "What the last 24 hours or 30 days cost, and at most will for what is signed.", "window")
+	descLeft     = newDesc("promise_left_seconds", "Until the earliest deadline of what is in no block, below 0 once it passed; absent while nothing waits.")
+	descOverdue  = newDesc("promises_overdue", "Messages of batches in no block whose first deadline passed.")
+	descRefusing = newDesc("refusing", "1 for the reason why no new message is taken, 0 for the others.", "code")
+	descOpen     = newDesc("challenges_open", "Challenges of promises that are not answered.")
+	descHopeless = newDesc("challenges_unanswerable", "Open challenges that the log has no answer to.")
+	descAnswerBy = newDesc("challenge_left_seconds", "Until the first open challenge must be answered; absent while none is open.")
+	descAnswered = newDesc("challenges_answered_total", "Challenges answered since the start.")
+
+	descCap = newDesc("spend_cap_wei", "Configured limit of what one transaction, 24 hours or 30 days may cost.", "window")
 )
 
 // delayCodes are those of package anchor. Any other counts as "other".
@@ -111,6 +122,26 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	m.collectAnchor(gauge, count)
 	m.collectNodes(gauge, count)
 	m.collectMoney(gauge)
+	if m.Promises != nil {
+		m.collectPromises(gauge, count)
+	}
+}
+
+func (m *metrics) collectPromises(gauge func(*prometheus.Desc, float64, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+	p, c := m.Promises(), m.Challenges()
+	if !p.Deadline.IsZero() {
+		gauge(descLeft, p.Left.Seconds())
+	}
+	gauge(descOverdue, float64(p.Overdue))
+	for _, code := range guard.Codes {
+		gauge(descRefusing, toFloat(p.Refusal != nil && p.Refusal.Code == code), code)
+	}
+	gauge(descOpen, float64(c.Open))
+	gauge(descHopeless, float64(c.Hopeless))
+	if !c.AnswerBy.IsZero() {
+		gauge(descAnswerBy, c.AnswerBy.Sub(m.Now()).Seconds())
+	}
+	count(descAnswered, c.Answered)
 }
 
 // scrapeTime bounds what one scrape reads of the store.
@@ -239,10 +270,12 @@ func (n *node) metrics(promise time.Duration, logger *slog.Logger) http.Handler 
 	of := func(n *node) metrics {
 		return metrics{Log: n.db, Promise: promise, Counts: n.anchorer.Counts, Delay: n.anchorer.Delay, Money: n.anchorer.Money, Health: n.nodes.Health}
 	}
+	own := of(n)
+	own.Promises, own.Challenges = n.guard.Status, n.answerer.Challenges
 	var fold *metrics
 	if n.folding != nil {
 		m := of(n.folding.node)
 		fold = &m
 	}
-	return newMetrics(of(n), fold, logger)
+	return newMetrics(own, fold, logger)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/anchor/devchain"
 	"github.com/hansard-dao/hansard/batcher"
+	"github.com/hansard-dao/hansard/guard"
 	"github.com/hansard-dao/hansard/identity"
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/payload"
@@ -27,24 +29,26 @@ import (
 
 // nodeConfig says what one process that keeps a log consists of.
 type nodeConfig struct {
-	Dir      string          // everything below it: keys, chain, log, ipfs, trust.json
-	RPC      []string        // JSON-RPC of the nodes; empty: the embedded development chain
-	Quorum   int             // nodes that must agree; 0: more than half
-	ChainID  uint64          // that the nodes must be on; 0: whichever they are on
-	ChainRPC string          // host:port at which the development chain serves JSON-RPC; empty: none
-	Signers  []signer.Signer // of transactions; none: the development chain's own
-	Owner    proofs.Address  // of the log; zero: the first signer
-	Contract proofs.Address  // AnchorLog; zero: where this version deploys it
-	Bond     bondChoice      // PromiseBond
-	Promise  string          // key that signs promises, in Dir/keys
-	Password string
-	LogName  string        // the log's salt is its hash
-	Deploy   bool          // deploy the contract and open the log where they are missing
-	Anchor   anchor.Config // all but Nodes, Log, Signers and Store
-	Batch    batcher.Config
-	Logger   *slog.Logger
-	Fold     *nodeConfig   // the chain that the log is folded into, see openFold; nil: none
-	Every    time.Duration // least time between two heads there; 0: fold's default
+	Dir       string          // everything below it: keys, chain, log, ipfs, trust.json
+	RPC       []string        // JSON-RPC of the nodes; empty: the embedded development chain
+	Quorum    int             // nodes that must agree; 0: more than half
+	ChainID   uint64          // that the nodes must be on; 0: whichever they are on
+	ChainRPC  string          // host:port at which the development chain serves JSON-RPC; empty: none
+	Signers   []signer.Signer // of transactions; none: the development chain's own
+	Owner     proofs.Address  // of the log; zero: the first signer
+	Contract  proofs.Address  // AnchorLog; zero: where this version deploys it
+	Bond      bondChoice      // PromiseBond
+	Promise   string          // key that signs promises, in Dir/keys
+	Password  string
+	LogName   string        // the log's salt is its hash
+	Deploy    bool          // deploy the contract and open the log where they are missing
+	Anchor    anchor.Config // all but Nodes, Log, Signers and Store
+	Batch     batcher.Config
+	Answer    signer.Signer // of answers to challenges; nil: the first of Signers
+	AnswerCap *big.Int      // what the answer to one challenge may cost, in wei; nil: guard's default
+	Logger    *slog.Logger
+	Fold      *nodeConfig   // the chain that the log is folded into, see openFold; nil: none
+	Every     time.Duration // least time between two heads there; 0: fold's default
 }
 
 // node is one process that keeps a log: store, batcher, payload, anchorer and, in development, the
@@ -58,6 +62,8 @@ type node struct {
 	pinner   *payload.Pinner
 	anchorer *anchor.Anchorer
 	issuer   *receipts.Issuer
+	guard    *guard.Guard
+	answerer *guard.Answerer // nil: challenges are not answered
 	folding  *folding        // nil: the log is not folded
 	dev      *devchain.Chain // nil with an RPC
 	mined    chan struct{}   // closed when dev ended, after mineErr is set
@@ -74,7 +80,13 @@ type node struct {
 // openNode opens everything and, in development, makes what is missing. It starts no loop but the
 // development chain's own.
 func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err error) {
-	n = &node{changed: changed, logger: cfg.Logger}
+	n = &node{logger: cfg.Logger}
+	n.changed = func() {
+		if n.guard != nil {
+			n.guard.Wake()
+		}
+		changed()
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -110,9 +122,11 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 	n.trust = &proofs.Trust{Logs: []proofs.TrustedLog{{
 		Name: cfg.LogName, Chain: n.chain, PromiseKeys: []proofs.Address{promise.Address()},
 	}}}
-	n.lookAtHead(ctx)
 	n.lookAtBond(ctx)
 	if err := n.wire(cfg, promise); err != nil {
+		return n, err
+	}
+	if err := n.lookAtPromises(ctx); err != nil {
 		return n, err
 	}
 	if cfg.Fold != nil {
@@ -170,6 +184,7 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 	b.Chain, b.Store, b.Recover, b.Logger, b.NotBefore = n.chain, n.db, identity.Recover, cfg.Logger, n.notBefore
 	b.Sealed = func() { n.pinner.Wake(); n.changed() }
 	b.Hold = func() bool { return n.anchorer.Delay() != nil }
+	b.Refuse = func() *batcher.BusyError { return n.guard.Refuse() }
 	if b.Urgent == 0 { // when the operator is told of promises at risk
 		b.Urgent = min(2*cfg.Anchor.Urgent, b.Promise/2)
 	}
@@ -181,6 +196,7 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 	})
 	a := n.anchorConfig(cfg)
 	a.Store = anchorStore{n.db, n.changed}
+	a.Yield = func() bool { return n.answerer != nil && n.answerer.Sending() }
 	if n.dev != nil {
 		a.Poll = devPoll
 	}
@@ -188,7 +204,7 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 		return err
 	}
 	n.issuer = receipts.New(n.chain, n.db, promise)
-	return nil
+	return n.wireGuard(cfg)
 }
 
 // anchorConfig is the anchorer's configuration, but for its store.
@@ -232,6 +248,7 @@ const headPeriod = 12 * time.Second
 func (n *node) lookAtHead(ctx context.Context) {
 	if b, err := n.nodes.Head(ctx); err == nil {
 		n.newest.Store(&b.Hash)
+		n.guard.Saw(*b)
 	}
 }
 
@@ -258,6 +275,10 @@ func (n *node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.followHead(ctx) })
 	g.Go(func() error { return n.followBond(ctx) })
 	g.Go(func() error { return n.watchChain(ctx) })
+	g.Go(func() error { return n.guard.Run(ctx) })
+	if n.answerer != nil {
+		g.Go(func() error { return n.answerer.Run(ctx) })
+	}
 	if n.folding != nil {
 		g.Go(func() error { return n.folding.Run(ctx) })
 	}

@@ -41,6 +41,11 @@ func openSigners(c *cli.Context, uris []string, dir, password string) ([]signer.
 	if err != nil {
 		return nil, err
 	}
+	answers, err := answerMethods()
+	if err != nil {
+		return nil, err
+	}
+	methods = append(methods, answers...)
 	opts := signer.Options{
 		Keystore: identity.Keystore{Dir: dir}, Password: password, Methods: methods,
 		Getenv: os.Getenv, UnsafeEnvKey: c.Bool("unsafe-env-key"),
