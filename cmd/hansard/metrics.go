@@ -34,6 +34,7 @@ type metrics struct {
 	Delay   func() *anchor.Delay
 	Money   func() *anchor.Money // nil: not known yet
 	Health  func() []nodes.Health
+	Bond    func() *bondView // nil, or returns nil: not known, or none
 	Now     func() time.Time // nil: time.Now
 }
 
@@ -82,10 +83,15 @@ var (
 	descErrors   = newDesc("node_errors_total", "Questions that the node did not answer.", "node")
 	descOutvoted = newDesc("node_outvoted_total", "Answers of the node that enough others contradicted.", "node")
 
-	descBalance = newDesc("balance_wei", "What the anchoring account holds.", "account")
-	descRunway  = newDesc("runway_seconds", "How long the balance lasts at the spending of the last week; absent while nothing was spent.")
-	descSpent   = newDesc("spent_wei", "What the last 24 hours or 30 days cost, and at most will for what is signed.", "window")
-	descCap     = newDesc("spend_cap_wei", "Configured limit of what one transaction, 24 hours or 30 days may cost.", "window")
+	descBalance   = newDesc("balance_wei", "What the anchoring account holds.", "account")
+	descRunway    = newDesc("runway_seconds", "How long the balance lasts at the spending of the last week; absent while nothing was spent.")
+	descSpent     = newDesc("spent_wei", "What the last 24 hours or 30 days cost, and at most will for what is signed.", "window")
+	descBond      = newDesc("bond_wei", "What is staked on the log's promises.")
+	descOpen      = newDesc("bond_open_challenges", "Challenges of the log's promises that nobody has answered or concluded.")
+	descKeyActive = newDesc("promise_key_active", "1 if the bond counts promises of the key that signs them, and it was not revoked.", "key")
+	descBacked    = newDesc("promises_backed", "1 if breaking a promise costs the bond: it is there, funded, not slashed, not leaving, and the key is active.")
+
+	descCap = newDesc("spend_cap_wei", "Configured limit of what one transaction, 24 hours or 30 days may cost.", "window")
 )
 
 // delayCodes are those of package anchor. Any other counts as "other".
@@ -111,6 +117,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	m.collectAnchor(gauge, count)
 	m.collectNodes(gauge, count)
 	m.collectMoney(gauge)
+	m.collectBond(gauge)
 }
 
 // scrapeTime bounds what one scrape reads of the store.
@@ -227,6 +234,22 @@ func (m *metrics) collectMoney(gauge func(*prometheus.Desc, float64, ...string))
 	wei(descCap, money.Caps.Month, "month")
 }
 
+// collectBond sends what followBond last saw.
+func (m *metrics) collectBond(gauge func(*prometheus.Desc, float64, ...string)) {
+	if m.Bond == nil {
+		return
+	}
+	v := m.Bond()
+	if v == nil || v.State.Log.PromiseBond.IsZero() {
+		return
+	}
+	amount, _ := new(big.Float).SetInt(v.State.Amount).Float64()
+	gauge(descBond, amount)
+	gauge(descOpen, float64(v.State.Open))
+	gauge(descKeyActive, toFloat(v.Key.Active()), v.Key.Address.String())
+	gauge(descBacked, toFloat(v.Err == nil))
+}
+
 func toFloat(b bool) float64 {
 	if b {
 		return 1
@@ -239,10 +262,12 @@ func (n *node) metrics(promise time.Duration, logger *slog.Logger) http.Handler 
 	of := func(n *node) metrics {
 		return metrics{Log: n.db, Promise: promise, Counts: n.anchorer.Counts, Delay: n.anchorer.Delay, Money: n.anchorer.Money, Health: n.nodes.Health}
 	}
+	own := of(n)
+	own.Bond = n.bond.Load
 	var fold *metrics
 	if n.folding != nil {
 		m := of(n.folding.node)
 		fold = &m
 	}
-	return newMetrics(of(n), fold, logger)
+	return newMetrics(own, fold, logger)
 }
