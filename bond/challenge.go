@@ -88,6 +88,30 @@ func Challenges(ctx context.Context, q *nodes.Quorum, log proofs.Chain, from, to
 	return all, nil
 }
 
+// OpenChallenges returns the challenges of the log that are open at the state's block, the newest first. It looks for their
+// events from that block downwards, in so many blocks at a time, until it has found all Open of them or has reached the
+// oldest block.
+func (s *State) OpenChallenges(ctx context.Context, q *nodes.Quorum, oldest, window uint64) ([]Challenge, error) {
+	var all []Challenge
+	for to := s.Block.Number; uint64(len(all)) < uint64(s.Open); {
+		from := max(oldest, to-min(to, window-1))
+		found, err := Challenges(ctx, q, s.Log, from, to)
+		if err != nil {
+			return nil, err
+		}
+		for i := len(found) - 1; i >= 0; i-- {
+			if !found[i].Closed {
+				all = append(all, found[i])
+			}
+		}
+		if from <= oldest {
+			break
+		}
+		to = from - 1
+	}
+	return all, nil
+}
+
 // promiseOf returns the contract's promise, if its numbers are of 64 bits.
 func promiseOf(p bindings.Promise) (proofs.Promise, bool) {
 	if !p.Index.IsUint64() || !p.Deadline.IsUint64() {

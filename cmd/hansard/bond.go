@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -167,7 +166,7 @@ func bondState(s *bond.State) string {
 	case s.Amount.Sign() == 0:
 		text = "none: it was never funded, or was withdrawn"
 	case s.LeavesAt != 0:
-		text = "leaving: it may be withdrawn from " + time.Unix(int64(s.LeavesAt), 0).UTC().Format(time.RFC3339) + " on"
+		text = "leaving: it may be withdrawn from " + secondsUTC(s.LeavesAt) + " on"
 	}
 	if s.Open > 0 {
 		text += fmt.Sprintf("; %d challenge(s) open", s.Open)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -129,7 +128,7 @@ func (b *bondSite) print(c *cli.Context, l *bondInfoLine) error {
 	for _, k := range l.Keys {
 		text := k.State
 		if k.State == "revoked" {
-			text += ", enforceable before " + time.Unix(int64(k.Until), 0).UTC().Format(time.RFC3339)
+			text += ", enforceable before " + secondsUTC(k.Until)
 		}
 		if k.Backed {
 			text += "; its promises are backed"

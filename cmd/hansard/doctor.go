@@ -16,10 +16,10 @@ import (
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "check the configuration, each node, the log, the money and the data directory",
+		Usage: "check the configuration, each node, the log, its bond, the money and the data directory",
 		Description: "Changes nothing and signs nothing. FAIL is what keeps a service from working, WARN what will or may; each says\n" +
 			"why and what to do. Exit code 0 without a FAIL, 1 with one.",
-		Flags: append(append(append(siteFlags(), logFlags()...), logIDFlag(), serverFlag()),
+		Flags: append(append(append(siteFlags(), logFlags()...), logIDFlag(), bondFlag(), serverFlag()),
 			&cli.StringFlag{Name: "data", Value: "hansard-data", EnvVars: []string{"HANSARD_DATA"}, Usage: "`DIR` of the service"},
 			&cli.Uint64Flag{Name: "from-block", Usage: "no event of the log is in a block before `N`"}),
 		Action: runDoctor,
@@ -96,6 +96,7 @@ func runDoctor(c *cli.Context) error {
 		d.checkClock()
 		d.checkContract()
 		d.checkLog()
+		d.checkBond()
 		d.checkFees()
 		d.checkSigners()
 	} else {
@@ -191,6 +192,9 @@ func (d *doctor) nameLog() error {
 	}
 	if t, err := d.readTrust(); !named && err == nil && t != nil {
 		d.site.log.Log = t.Chain.Log
+		if !d.cli.IsSet("bond") && !d.site.file.Bond.Set {
+			d.site.log.PromiseBond = t.Chain.PromiseBond
+		}
 		return nil
 	}
 	return d.site.nameLog(d.cli)

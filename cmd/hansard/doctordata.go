@@ -225,6 +225,9 @@ func (d *doctor) checkStore() {
 	}
 	what += fmt.Sprintf("; %d on the chain", f.Head.Batches)
 	switch waiting := s.batches - min(s.batches, f.Head.Batches); {
+	case f.Log.Place() == d.storedLog().Place() && f.Log != d.storedLog():
+		d.add("store", doctorFail, fmt.Sprintf("promises of the data directory name the bond %s, and %s is looked at", d.storedLog().PromiseBond, f.Log.PromiseBond),
+			"a service with this configuration would refuse the directory", "correct --bond; it is none where the directory was made without a bond")
 	case f.Log != d.storedLog():
 		d.add("store", doctorFail, fmt.Sprintf("the data directory is of the log %s on chain %d, and %s on chain %d is looked at",
 			d.storedLog().Log, d.storedLog().ChainID, f.Log.Log, f.Log.ChainID),

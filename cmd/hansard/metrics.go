@@ -37,6 +37,7 @@ type metrics struct {
 	Health     func() []nodes.Health
 	Promises   func() guard.Status     // nil: none are given
 	Challenges func() guard.Challenges // nil as Promises
+	Bond       func() *bondView        // nil, or returns nil: not known, or none
 	Now        func() time.Time        // nil: time.Now
 }
 
@@ -85,16 +86,19 @@ var (
 	descErrors   = newDesc("node_errors_total", "Questions that the node did not answer.", "node")
 	descOutvoted = newDesc("node_outvoted_total", "Answers of the node that enough others contradicted.", "node")
 
-	descBalance  = newDesc("balance_wei", "What the anchoring account holds.", "account")
-	descRunway   = newDesc("runway_seconds", "How long the balance lasts at the spending of the last week; absent while nothing was spent.")
-	descSpent    = newDesc("spent_wei", "What the last 24 hours or 30 days cost, and at most will for what is signed.", "window")
-	descLeft     = newDesc("promise_left_seconds", "Until the earliest deadline of what is in no block, below 0 once it passed; absent while nothing waits.")
-	descOverdue  = newDesc("promises_overdue", "Messages of batches in no block whose first deadline passed.")
-	descRefusing = newDesc("refusing", "1 for the reason why no new message is taken, 0 for the others.", "code")
-	descOpen     = newDesc("challenges_open", "Challenges of promises that are not answered.")
-	descHopeless = newDesc("challenges_unanswerable", "Open challenges that the log has no answer to.")
-	descAnswerBy = newDesc("challenge_left_seconds", "Until the first open challenge must be answered; absent while none is open.")
-	descAnswered = newDesc("challenges_answered_total", "Challenges answered since the start.")
+	descBalance   = newDesc("balance_wei", "What the anchoring account holds.", "account")
+	descRunway    = newDesc("runway_seconds", "How long the balance lasts at the spending of the last week; absent while nothing was spent.")
+	descSpent     = newDesc("spent_wei", "What the last 24 hours or 30 days cost, and at most will for what is signed.", "window")
+	descLeft      = newDesc("promise_left_seconds", "Until the earliest deadline of what is in no block, below 0 once it passed; absent while nothing waits.")
+	descOverdue   = newDesc("promises_overdue", "Messages of batches in no block whose first deadline passed.")
+	descRefusing  = newDesc("refusing", "1 for the reason why no new message is taken, 0 for the others.", "code")
+	descOpen      = newDesc("challenges_open", "Challenges of promises that are not answered.")
+	descHopeless  = newDesc("challenges_unanswerable", "Open challenges that the log has no answer to.")
+	descAnswerBy  = newDesc("challenge_left_seconds", "Until the first open challenge must be answered; absent while none is open.")
+	descAnswered  = newDesc("challenges_answered_total", "Challenges answered since the start.")
+	descBond      = newDesc("bond_wei", "What is staked on the log's promises.")
+	descKeyActive = newDesc("promise_key_active", "1 if the bond counts promises of the key that signs them, and it was not revoked.", "key")
+	descBacked    = newDesc("promises_backed", "1 if breaking a promise costs the bond: it is there, funded, not slashed, not leaving, and the key is active.")
 
 	descCap = newDesc("spend_cap_wei", "Configured limit of what one transaction, 24 hours or 30 days may cost.", "window")
 )
@@ -122,6 +126,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	m.collectAnchor(gauge, count)
 	m.collectNodes(gauge, count)
 	m.collectMoney(gauge)
+	m.collectBond(gauge)
 	if m.Promises != nil {
 		m.collectPromises(gauge, count)
 	}
@@ -258,6 +263,21 @@ func (m *metrics) collectMoney(gauge func(*prometheus.Desc, float64, ...string))
 	wei(descCap, money.Caps.Month, "month")
 }
 
+// collectBond sends what followBond last saw.
+func (m *metrics) collectBond(gauge func(*prometheus.Desc, float64, ...string)) {
+	if m.Bond == nil {
+		return
+	}
+	v := m.Bond()
+	if v == nil || v.State.Log.PromiseBond.IsZero() {
+		return
+	}
+	amount, _ := new(big.Float).SetInt(v.State.Amount).Float64()
+	gauge(descBond, amount)
+	gauge(descKeyActive, toFloat(v.Key.Active()), v.Key.Address.String())
+	gauge(descBacked, toFloat(v.Err == nil))
+}
+
 func toFloat(b bool) float64 {
 	if b {
 		return 1
@@ -272,6 +292,7 @@ func (n *node) metrics(promise time.Duration, logger *slog.Logger) http.Handler 
 	}
 	own := of(n)
 	own.Promises, own.Challenges = n.guard.Status, n.answerer.Challenges
+	own.Bond = n.bond.Load
 	var fold *metrics
 	if n.folding != nil {
 		m := of(n.folding.node)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/big"
 	"net/http/httptest"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/batcher"
+	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
 	"github.com/hansard-dao/hansard/storage"
@@ -137,9 +139,19 @@ func TestMetrics(t *testing.T) {
 			got = append(got, line)
 		}
 	}
+	m.Bond = func() *bondView {
+		return &bondView{State: &bond.State{Log: proofs.Chain{PromiseBond: proofs.Address{1}}, Amount: big.NewInt(1e17), Open: 3},
+			Key: bond.Key{Address: proofs.Address{0xbe}, Until: math.MaxUint64}, Err: bond.ErrNotBacked}
+	}
+	for _, line := range scrape(t, m, &logs) {
+		if strings.HasPrefix(line, "bond_") || strings.HasPrefix(line, "promise_key") || strings.HasPrefix(line, "promises_") {
+			got = append(got, line)
+		}
+	}
 	want = []string{
 		`balance_wei{account="0xac00000000000000000000000000000000000000"} 1e+18`, `delayed{code="other"} 1`, "runway_seconds 129600",
 		`spend_cap_wei{window="day"} 1e+09`, `spend_cap_wei{window="transaction"} 1e+06`, `spent_wei{window="day"} 3`, `spent_wei{window="month"} 50`,
+		"bond_wei 1e+17", `promise_key_active{key="0xbe00000000000000000000000000000000000000"} 1`, "promises_backed 0",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
