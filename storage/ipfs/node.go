@@ -65,6 +65,7 @@ type Node struct {
 	db      *badger.DB
 	faults  *badgerlog.Faults
 	blocks  blockstore.Blockstore // hashes what it reads
+	cars    *cars                 // below blocks
 	dag     ipld.DAGService       // over blocks
 	pinning sync.Mutex            // held by Pin: one CID gets one pin
 }
@@ -76,10 +77,12 @@ func Open(cfg Config) (*Node, error) {
 	if err := n.open(); err != nil {
 		return nil, fmt.Errorf("open IPFS store %q: %w", cfg.Dir, err)
 	}
-	store := &store{n.db}
-	n.blocks = &blockstore.ValidatingBlockstore{
-		Blockstore: blockstore.NewBlockstore(store, blockstore.WriteThrough(true)),
+	loose := blockstore.NewBlockstore(&store{n.db}, blockstore.WriteThrough(true))
+	n.cars = &cars{loose, n.db, filepath.Join(cfg.Dir, "cars")}
+	if err := n.cars.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open CAR files of %q: %w", cfg.Dir, err), n.Close())
 	}
+	n.blocks = &blockstore.ValidatingBlockstore{Blockstore: n.cars}
 	n.dag = merkledag.NewDAGService(blockservice.New(n.blocks, offline.Exchange(n.blocks)))
 	return n, nil
 }
