@@ -1,16 +1,19 @@
 // Package ipfs keeps the payloads of batches as IPFS blocks and pins them.
 //
 // A batch on IPFS is a manifest and its chunks, dag-cbor blocks as section 7 of docs/receipt-v1.md
-// has them. They lie in a boxo blockstore on badger, under the CIDs that any IPFS implementation
-// computes for the same bytes, and a recursive pin under the manifest's CID holds the batch:
+// has them. Each batch is one CAR file, cars/CID.car, named by its manifest: the copy of record, which any
+// IPFS implementation reads. Beside the files badger has an index of where each block lies, boxo's pins, and
+// loose blocks, such as the heads of a fold. boxo sees all of it as one blockstore, and a recursive pin under the
+// manifest's CID holds the batch:
 //
 //	n, err := ipfs.Open(ipfs.Config{Dir: "data/ipfs"})
-//	err = n.Put(ctx, append(chunks, manifest))
-//	err = n.Pin(ctx, proofs.BlockDigest(manifest), "batch 7")
+//	err = n.Keep(ctx, "batch 7", func(put func([]byte) error) (root proofs.Hash, err error) {
+//		... // put each chunk, and then the manifest
+//	})
 //
-// Both steps may be repeated at will: blocks that are here are not written again, a pin that stands
-// is left alone. That is the whole recovery: after a crash the caller puts and pins the batches
-// that it does not know to be pinned. TestKill is the proof.
+// Keeping may be repeated at will: the same blocks give the same file, and a pin that stands is left alone. That
+// is the whole recovery: after a crash the caller keeps the batches that it does not know to be pinned. TestKill
+// is the proof. Without the index, files are read again at Open.
 //
 // Nothing here talks to the network.
 package ipfs
