@@ -191,12 +191,11 @@ func (f *trap) SetCID(ctx context.Context, number uint64, digest proofs.Hash) er
 	return f.call("SetCID", func() error { return f.Store.SetCID(ctx, number, digest) })
 }
 
-func (f *trap) Put(ctx context.Context, blocks [][]byte) error {
-	f.order = append(f.order, "Put")
-	return f.call("Put", func() error { return f.Node.Put(ctx, blocks) })
-}
-
-func (f *trap) Pin(ctx context.Context, manifest proofs.Hash, name string) error {
-	f.order = append(f.order, "Pin")
-	return f.call("Pin", func() error { return f.Node.Pin(ctx, manifest, name) })
+func (f *trap) Keep(ctx context.Context, name string, write func(func([]byte) error) (proofs.Hash, error)) error {
+	f.order = append(f.order, "Keep")
+	return f.call("Keep", func() error {
+		return f.Node.Keep(ctx, name, func(put func([]byte) error) (proofs.Hash, error) {
+			return write(func(block []byte) error { return f.call("put", func() error { return put(block) }) })
+		})
+	})
 }

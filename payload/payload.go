@@ -31,11 +31,10 @@ type Store interface {
 
 // Node is an IPFS node.
 type Node interface {
-	// Put stores dag-cbor blocks, durably when it returns nil. A block that is there stays as it is.
-	Put(ctx context.Context, blocks [][]byte) error
-	// Pin keeps everything below the manifest, durably when it returns nil. An error that wraps
-	// proofs.ErrNotFound says that a block below it is not here, or not whole.
-	Pin(ctx context.Context, manifest proofs.Hash, name string) error
+	// Keep stores the dag-cbor blocks that write puts, the last of them under root, and pins root with all below
+	// it, durably when it returns nil. Keeping the same again changes nothing. An error that wraps proofs.ErrNotFound
+	// says that a block below root is not here, or not whole.
+	Keep(ctx context.Context, name string, write func(put func(block []byte) error) (root proofs.Hash, err error)) error
 }
 
 // Config is what a Pinner needs. All fields are required.
@@ -109,9 +108,6 @@ func (p *Pinner) Step(ctx context.Context) error {
 	return nil
 }
 
-// putBytes bounds how much of a batch is in memory at once.
-const putBytes = 8 << 20
-
 // pin puts and pins one batch and stores its CID. Where the node has lost earlier batches they are put
 // again first: the store has every byte of them.
 func (p *Pinner) pin(ctx context.Context, s proofs.Sealed) error {
@@ -165,45 +161,29 @@ func (p *Pinner) put(ctx context.Context, s proofs.Sealed) (digest proofs.Hash, 
 		}
 		m.Prev = &prev.CID
 	}
-	if err := p.putChunks(ctx, s, &m); err != nil {
-		return digest, 0, err
-	}
-	block := m.Format()
-	if len(block) > proofs.MaxManifest {
-		panic(fmt.Sprintf("payload: the manifest of batch %d has %d bytes", s.Number, len(block)))
-	}
-	if err := p.cfg.Node.Put(ctx, [][]byte{block}); err != nil {
-		return digest, 0, err
-	}
-	digest = proofs.BlockDigest(block)
-	return digest, len(m.Chunks), p.cfg.Node.Pin(ctx, digest, fmt.Sprintf("hansard batch %d", s.Number))
+	err = p.cfg.Node.Keep(ctx, fmt.Sprintf("hansard batch %d", s.Number), func(put func([]byte) error) (proofs.Hash, error) {
+		if err := p.putChunks(ctx, s, &m, put); err != nil {
+			return digest, err
+		}
+		block := m.Format()
+		if len(block) > proofs.MaxManifest {
+			panic(fmt.Sprintf("payload: the manifest of batch %d has %d bytes", s.Number, len(block)))
+		}
+		digest = proofs.BlockDigest(block)
+		return digest, put(block)
+	})
+	return digest, len(m.Chunks), err
 }
 
-// putChunks stores the batch's chunks and fills what the manifest says of its entries.
-func (p *Pinner) putChunks(ctx context.Context, s proofs.Sealed, m *proofs.Manifest) error {
+// putChunks puts the batch's chunks and fills what the manifest says of its entries.
+func (p *Pinner) putChunks(ctx context.Context, s proofs.Sealed, m *proofs.Manifest, put func([]byte) error) error {
 	var chunker proofs.Chunker
-	var blocks [][]byte
-	size := 0
-	put := func() error {
-		if len(blocks) == 0 {
-			return nil
-		}
-		for _, b := range blocks {
-			m.Chunks = append(m.Chunks, proofs.BlockDigest(b))
-		}
-		err := p.cfg.Node.Put(ctx, blocks)
-		blocks, size = nil, 0
-		return err
-	}
 	add := func(chunk []byte) error {
 		if chunk == nil {
 			return nil
 		}
-		blocks, size = append(blocks, chunk), size+len(chunk)
-		if size < putBytes {
-			return nil
-		}
-		return put()
+		m.Chunks = append(m.Chunks, proofs.BlockDigest(chunk))
+		return put(chunk)
 	}
 	entries := make([]proofs.Entry, 0, s.Size)
 	leaves := make([]proofs.Hash, 0, s.Size)
@@ -225,8 +205,5 @@ func (p *Pinner) putChunks(ctx context.Context, s proofs.Sealed, m *proofs.Manif
 		return fmt.Errorf("the store's entries do not give the root %s", s.Root)
 	}
 	m.Heads = proofs.RoomHeads(entries, leaves)
-	if err := add(chunker.Rest()); err != nil {
-		return err
-	}
-	return put()
+	return add(chunker.Rest())
 }

@@ -1,16 +1,19 @@
 // Package ipfs keeps the payloads of batches as IPFS blocks and pins them.
 //
 // A batch on IPFS is a manifest and its chunks, dag-cbor blocks as section 7 of docs/receipt-v1.md
-// has them. They lie in a boxo blockstore on badger, under the CIDs that any IPFS implementation
-// computes for the same bytes, and a recursive pin under the manifest's CID holds the batch:
+// has them. Each batch is one CAR file, cars/CID.car, named by its manifest: the copy of record, which any
+// IPFS implementation reads. Beside the files badger has an index of where each block lies, boxo's pins, and
+// loose blocks, such as the heads of a fold. boxo sees all of it as one blockstore, and a recursive pin under the
+// manifest's CID holds the batch:
 //
 //	n, err := ipfs.Open(ipfs.Config{Dir: "data/ipfs"})
-//	err = n.Put(ctx, append(chunks, manifest))
-//	err = n.Pin(ctx, proofs.BlockDigest(manifest), "batch 7")
+//	err = n.Keep(ctx, "batch 7", func(put func([]byte) error) (root proofs.Hash, err error) {
+//		... // put each chunk, and then the manifest
+//	})
 //
-// Both steps may be repeated at will: blocks that are here are not written again, a pin that stands
-// is left alone. That is the whole recovery: after a crash the caller puts and pins the batches
-// that it does not know to be pinned. TestKill is the proof.
+// Keeping may be repeated at will: the same blocks give the same file, and a pin that stands is left alone. That
+// is the whole recovery: after a crash the caller keeps the batches that it does not know to be pinned. TestKill
+// is the proof. Without the index, files are read again at Open.
 //
 // Nothing here talks to the network.
 package ipfs
@@ -65,6 +68,7 @@ type Node struct {
 	db      *badger.DB
 	faults  *badgerlog.Faults
 	blocks  blockstore.Blockstore // hashes what it reads
+	cars    *cars                 // below blocks
 	dag     ipld.DAGService       // over blocks
 	pinning sync.Mutex            // held by Pin: one CID gets one pin
 }
@@ -76,10 +80,12 @@ func Open(cfg Config) (*Node, error) {
 	if err := n.open(); err != nil {
 		return nil, fmt.Errorf("open IPFS store %q: %w", cfg.Dir, err)
 	}
-	store := &store{n.db}
-	n.blocks = &blockstore.ValidatingBlockstore{
-		Blockstore: blockstore.NewBlockstore(store, blockstore.WriteThrough(true)),
+	loose := blockstore.NewBlockstore(&store{n.db}, blockstore.WriteThrough(true))
+	n.cars = &cars{loose, n.db, filepath.Join(cfg.Dir, "cars")}
+	if err := n.cars.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open CAR files of %q: %w", cfg.Dir, err), n.Close())
 	}
+	n.blocks = &blockstore.ValidatingBlockstore{Blockstore: n.cars}
 	n.dag = merkledag.NewDAGService(blockservice.New(n.blocks, offline.Exchange(n.blocks)))
 	return n, nil
 }
