@@ -96,17 +96,16 @@ func ReadAt(ctx context.Context, q *nodes.Quorum, log proofs.Chain, b nodes.Bloc
 	return s, nil
 }
 
+// constructorSize is how much of the creation code is before the code that it returns, in bytes. TestStates holds it
+// against a deployment.
+const constructorSize = 195
+
 // isOurs reports whether deployed code is what our creation code returns for that AnchorLog: its own end, with
-// the address in the places of the immutable.
+// the address in every place of the immutable.
 func isOurs(code []byte, anchorLog proofs.Address) bool {
-	created := common.FromHex(bindings.PromiseBondMetaData.Bin)
-	if len(code) == 0 || len(code) >= len(created) {
-		return false
-	}
 	const push32 = 0x7f
-	word := common.LeftPadBytes(anchorLog[:], 32)
-	is, was := append([]byte{push32}, word...), append([]byte{push32}, make([]byte, 32)...)
-	return bytes.HasSuffix(created, bytes.ReplaceAll(code, is, was)) && bytes.Contains(code, is)
+	was, is := append([]byte{push32}, make([]byte, 32)...), append([]byte{push32}, common.LeftPadBytes(anchorLog[:], 32)...)
+	return bytes.Equal(code, bytes.ReplaceAll(common.FromHex(bindings.PromiseBondMetaData.Bin)[constructorSize:], was, is))
 }
 
 // Key says until when the promises of a signer count, in seconds.

@@ -84,11 +84,11 @@ func words(reason any) string {
 	case *bindings.PromiseBondAlreadyLeaving:
 		return "the bond is leaving already, at " + at(r.LeavesAt)
 	case *bindings.PromiseBondBadKey:
-		return fmt.Sprintf("the key %s is zero or was added before, or, to be revoked, is not active", r.Key)
+		return fmt.Sprintf("the key %s is zero or was added before, or, to be revoked, is not active", proofs.Address(r.Key))
 	case *bindings.PromiseBondBadProof:
 		return "the log does not confirm what is shown: a path grows when batches are anchored, so that it may have to be made again"
 	case *bindings.PromiseBondBadSignature:
-		return fmt.Sprintf("the promise is not signed by a key that counts for the log: its signer is %s", r.Signer)
+		return fmt.Sprintf("the promise is not signed by a key that counts for the log: its signer is %s", proofs.Address(r.Signer))
 	case *bindings.PromiseBondBadValue:
 		return fmt.Sprintf("%d wei are not what the call takes", r.Value)
 	case *bindings.PromiseBondBroken:
@@ -102,11 +102,11 @@ func words(reason any) string {
 	case *bindings.PromiseBondNotLeaving:
 		return "the bond is not leaving: unbond it first"
 	case *bindings.PromiseBondNotOwner:
-		return fmt.Sprintf("only the log's owner may, and %s is not", r.Caller)
+		return fmt.Sprintf("only the log's owner may, and %s is not", proofs.Address(r.Caller))
 	case *bindings.PromiseBondOpenChallenges:
 		return fmt.Sprintf("%d challenges are open", r.Count)
 	case *bindings.PromiseBondPaymentFailed:
-		return fmt.Sprintf("%s takes no ether: name another address", r.To)
+		return fmt.Sprintf("%s takes no ether: name another address", proofs.Address(r.To))
 	case *bindings.PromiseBondTooEarly:
 		return "it is too early: wait until " + at(r.Time)
 	case *bindings.PromiseBondTooLate:
