@@ -29,6 +29,9 @@ func TestGoldenBreaches(t *testing.T) {
 	for i := range cases {
 		c := &cases[i]
 		if c.make != nil {
+			if files[c.File] != nil {
+				t.Fatalf("two cases have the file %s", c.File)
+			}
 			files[c.File] = c.make(t, w)
 			goldenFile(t, "evidence/"+c.File, files[c.File])
 		}

@@ -318,9 +318,9 @@ func malformedBreaches() (files []malformedFile) {
 	add(proofs.Missed, "empty-node", `"storage": [`, `"storage": ["",`)
 	add(proofs.Missed, "65-nodes", `"storage": [`, `"storage": [`+strings.Repeat(`"gA==",`, 65))
 	add(proofs.Missed, "storage-null", `"storage": [`, `"storage": null, "stores": [`)
-	add(proofs.Missed, "no-account", `"account": [`, `"account": [], "accounts": [`)
+	add(proofs.Missed, "accounts", `"account": [`, `"account": [], "accounts": [`)
 	add(proofs.Missed, "long-header", `"header": "`, `"header": "`+base64.StdEncoding.EncodeToString(make([]byte, 16_386)))
-	add(proofs.Missed, "block-number", `"blockNumber": "7412999"`, `"blockNumber": 7412999`)
+	add(proofs.Missed, "block-number-as-number", `"blockNumber": "7412999"`, `"blockNumber": 7412999`)
 	return append(files,
 		malformedFile{"missed-no-account-nodes", breachFile(proofs.Missed, func(_ *world, e *proofs.BreachEvidence) { e.Head.Account = nil })},
 		malformedFile{"missed-no-header", breachFile(proofs.Missed, func(_ *world, e *proofs.BreachEvidence) { e.Head.Header = nil })})
