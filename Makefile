@@ -44,7 +44,7 @@ soak: node_modules/.package-lock.json ## 10,000 faults of anchoring, 200 kills a
 	HANSARD_KILLS=200 go test -count=1 -v -timeout 60m -run 'Kill|PowerCut|Disk|ReadOnly' ./storage/...
 	$(MAKE) fuzz FUZZTIME=10m
 fuzz:
-	for f in ParseReceipt ParseRecord ParseManifest ParseHead; do go test -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime $(or $(FUZZTIME),20s) ./proofs || exit 1; done
+	for f in ParseReceipt ParseRecord ParseManifest ParseHead ParseBreachEvidence VerifyStorage; do go test -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime $(or $(FUZZTIME),20s) ./proofs || exit 1; done
 	go test -run '^$$' -fuzz '^FuzzTxReceipt$$' -fuzztime $(or $(FUZZTIME),20s) ./nodes
 
 .PHONY: test go contracts vectors kubo clef lint race generate bench faults soak fuzz

@@ -64,11 +64,14 @@ func TestGoldenReceipts(t *testing.T) {
 	golden(t, "vectors/receipts.json", dict{"cases": cases})
 }
 
-func (c *goldenCase) options(t *testing.T) (o proofs.Options) {
+func (c *goldenCase) options(t *testing.T) proofs.Options { return c.optionsIn(t, "receipts") }
+
+// optionsIn reads the trust file from that folder of testdata.
+func (c *goldenCase) optionsIn(t *testing.T, folder string) (o proofs.Options) {
 	t.Helper()
 	o.ExpectAuthor, o.ExpectRoom = proofs.Author(c.ExpectAuthor), proofs.Room(c.ExpectRoom)
 	if c.Trust != "" {
-		b, err := os.ReadFile(filepath.Join(testdata, "receipts", c.Trust))
+		b, err := os.ReadFile(filepath.Join(testdata, folder, c.Trust))
 		if err != nil {
 			t.Fatal(err)
 		}

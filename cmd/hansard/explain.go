@@ -31,7 +31,7 @@ func explain(w io.Writer, rc *proofs.Receipt) {
 	}
 	word(w, "H(0x00 || words)", rc.Entry.Leaf())
 	if rc.Batch != nil {
-		explainPath(w, rc)
+		explainPath(w, stoodAt(rc))
 	}
 	if rc.Level == proofs.Finalized {
 		explainBlock(w, rc.Anchor)
@@ -96,11 +96,23 @@ func explainMessage(w io.Writer, rc *proofs.Receipt) proofs.Hash {
 	return id
 }
 
+// place is where a leaf stands in a batch, as the file says.
+type place struct {
+	leaf     proofs.Hash
+	index    uint64
+	batch    *proofs.Batch
+	siblings []proofs.Hash
+}
+
+func stoodAt(rc *proofs.Receipt) place {
+	return place{rc.Entry.Leaf(), rc.Entry.Index, rc.Batch, rc.Inclusion}
+}
+
 // climb returns the nodes from the leaf to the root that the siblings give, and the leaf's position.
-func climb(rc *proofs.Receipt) (nodes []proofs.Hash, position uint64) {
-	position = rc.Entry.Index - rc.Batch.First
-	nodes = []proofs.Hash{rc.Entry.Leaf()}
-	for k, sibling := range rc.Inclusion {
+func (p place) climb() (nodes []proofs.Hash, position uint64) {
+	position = p.index - p.batch.First
+	nodes = []proofs.Hash{p.leaf}
+	for k, sibling := range p.siblings {
 		node := nodes[k]
 		if position>>k&1 == 0 {
 			nodes = append(nodes, proofs.HashNode(node, sibling))
@@ -111,11 +123,10 @@ func climb(rc *proofs.Receipt) (nodes []proofs.Hash, position uint64) {
 	return nodes, position
 }
 
-func explainPath(w io.Writer, rc *proofs.Receipt) {
-	nodes, position := climb(rc)
-	fmt.Fprintf(w, "  root: position %d = index %d - first %d, of %d leaves\n",
-		position, rc.Entry.Index, rc.Batch.First, rc.Batch.Size)
-	for k, sibling := range rc.Inclusion {
+func explainPath(w io.Writer, p place) {
+	nodes, position := p.climb()
+	fmt.Fprintf(w, "  root: position %d = index %d - first %d, of %d leaves\n", position, p.index, p.batch.First, p.batch.Size)
+	for k, sibling := range p.siblings {
 		left, right := nodes[k], sibling
 		if position>>k&1 == 1 {
 			left, right = sibling, nodes[k]
@@ -126,7 +137,7 @@ func explainPath(w io.Writer, rc *proofs.Receipt) {
 		word(w, "  gives", nodes[k+1])
 	}
 	word(w, "root", nodes[len(nodes)-1])
-	equal(w, "batch.root", nodes[len(nodes)-1], rc.Batch.Root)
+	equal(w, "batch.root", nodes[len(nodes)-1], p.batch.Root)
 }
 
 func explainBlock(w io.Writer, a *proofs.Anchor) {
@@ -141,10 +152,15 @@ func explainBlock(w io.Writer, a *proofs.Anchor) {
 	fmt.Fprintf(w, "    number %d, time %d\n", h.Number, h.Time)
 	word(w, "receipts root", h.ReceiptsRoot)
 	fmt.Fprintf(w, "  anchor: the trie's nodes on the way to the receipt of transaction %d\n", a.TxIndex)
-	for i, node := range a.Proof {
+	explainTrie(w, a.Proof, "the receipts root", h.ReceiptsRoot)
+}
+
+// explainTrie prints the hashes of a trie's nodes, the first of which is the root.
+func explainTrie(w io.Writer, nodes [][]byte, name string, root proofs.Hash) {
+	for i, node := range nodes {
 		word(w, fmt.Sprintf("H(node %d, %d bytes)", i, len(node)), proofs.Keccak(node))
 		if i == 0 {
-			equal(w, "the receipts root", proofs.Keccak(node), h.ReceiptsRoot)
+			equal(w, name, proofs.Keccak(node), root)
 		}
 	}
 }

@@ -16,9 +16,9 @@ import (
 func inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "inspect",
-		Usage:       "decode and show a receipt, without judging it",
+		Usage:       "decode and show a receipt or evidence of a breach, without judging it",
 		ArgsUsage:   "FILE|-",
-		Description: "Shows what the file says. Only verify says what that is worth. Exits 10 where it is no receipt.",
+		Description: "Shows what the file says. Only verify says what that is worth. Exits 10 where it is neither.",
 		Flags:       []cli.Flag{&cli.BoolFlag{Name: "path", Usage: "draw the Merkle path"}},
 		Action:      runInspect,
 	}
@@ -33,9 +33,19 @@ func runInspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	unreadable := func(err error) error {
+		return &exitError{proofs.Invalid.Exit(), fmt.Errorf("%s: %s", oneLine(path, maxDetail), oneLine(err.Error(), maxDetail))}
+	}
+	if proofs.IsEvidence(b) {
+		e, err := proofs.ParseBreachEvidence(b)
+		if err != nil {
+			return unreadable(err)
+		}
+		return inspectEvidence(c, path, e)
+	}
 	rc, err := proofs.ParseReceipt(b)
 	if err != nil {
-		return &exitError{proofs.Invalid.Exit(), fmt.Errorf("%s: %s", oneLine(path, maxDetail), oneLine(err.Error(), maxDetail))}
+		return unreadable(err)
 	}
 	switch {
 	case c.Bool("json"):
@@ -45,16 +55,24 @@ func runInspect(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintf(w, "%s  (level %s; shown as the file says, nothing is judged)\n", oneLine(path, maxDetail), rc.Level)
-	for _, s := range sections(rc) {
+	printSections(w, sections(rc))
+	switch {
+	case !c.Bool("path"):
+	case rc.Batch == nil:
+		fmt.Fprintln(w, "path\n  none: not in a batch yet")
+	default:
+		drawPath(w, stoodAt(rc), rc.Anchor.Block.Number, "this message")
+	}
+	return nil
+}
+
+func printSections(w io.Writer, all []section) {
+	for _, s := range all {
 		fmt.Fprintln(w, s.name)
 		for _, f := range s.fields {
 			fmt.Fprintf(w, "  %-12s %s\n", f[0], f[1])
 		}
 	}
-	if c.Bool("path") {
-		drawPath(w, rc)
-	}
-	return nil
 }
 
 type inspectLine struct {
@@ -75,7 +93,7 @@ func inspectLineOf(path string, rc *proofs.Receipt) inspectLine {
 		Leaf: rc.Entry.Leaf(), PromiseSigner: promiseSigner(rc), Receipt: rc.Format(),
 	}
 	if rc.Batch != nil {
-		l.Path, _ = climb(rc)
+		l.Path, _ = stoodAt(rc).climb()
 		l.CID = proofs.FormatCID(rc.Batch.CID)
 	}
 	return l
@@ -86,11 +104,11 @@ func promiseSigner(rc *proofs.Receipt) *proofs.Address {
 	if rc.Promise == nil {
 		return nil
 	}
-	s, err := proofs.ParseSignature(rc.Promise.Signature[:])
-	if err != nil {
-		return nil
-	}
-	signer, err := proofs.Recover(rc.Chain.PromiseDomain().PromiseDigest(rc.Promise), s)
+	return signerOf(rc.Chain, rc.Promise)
+}
+
+func signerOf(c proofs.Chain, p *proofs.Promise) *proofs.Address {
+	signer, err := proofs.Recover(c.PromiseDomain().PromiseDigest(p), p.Signature)
 	if err != nil {
 		return nil
 	}
@@ -108,12 +126,7 @@ func (s *section) add(name, format string, args ...any) {
 
 // sections lists the fields of a receipt in the order of the file.
 func sections(rc *proofs.Receipt) []section {
-	c := section{name: "chain"}
-	c.add("chainId", "%d", rc.Chain.ChainID)
-	c.add("anchorLog", "%s", rc.Chain.AnchorLog)
-	c.add("promiseBond", "%s", rc.Chain.PromiseBond)
-	c.add("log", "%s", rc.Chain.Log)
-	all := append([]section{c}, messageSections(rc)...)
+	all := append([]section{chainSection(rc.Chain)}, messageSections(rc)...)
 
 	e := section{name: "entry"}
 	e.add("index", "%d", rc.Entry.Index)
@@ -129,14 +142,7 @@ func sections(rc *proofs.Receipt) []section {
 	all = append(all, e)
 
 	if p := rc.Promise; p != nil {
-		s := section{name: "promise"}
-		s.add("deadline", "%d = %s", p.Deadline, secondsUTC(p.Deadline))
-		s.add("beneficiary", "%s", p.Beneficiary)
-		s.add("signature", "0x%x", p.Signature[:])
-		if signer := promiseSigner(rc); signer != nil {
-			s.add("signer", "%s (computed)", signer)
-		}
-		all = append(all, s)
+		all = append(all, promiseSection("promise", rc.Chain, p))
 	}
 	if rc.Batch != nil {
 		all = append(all, batchSections(rc)...)
@@ -150,6 +156,26 @@ func sections(rc *proofs.Receipt) []section {
 		all = append(all, s)
 	}
 	return all
+}
+
+func chainSection(c proofs.Chain) section {
+	s := section{name: "chain"}
+	s.add("chainId", "%d", c.ChainID)
+	s.add("anchorLog", "%s", c.AnchorLog)
+	s.add("promiseBond", "%s", c.PromiseBond)
+	s.add("log", "%s", c.Log)
+	return s
+}
+
+func promiseSection(name string, c proofs.Chain, p *proofs.Promise) section {
+	s := section{name: name}
+	s.add("deadline", "%d = %s", p.Deadline, secondsUTC(p.Deadline))
+	s.add("beneficiary", "%s", p.Beneficiary)
+	s.add("signature", "0x%x", p.Signature[:])
+	if signer := signerOf(c, p); signer != nil {
+		s.add("signer", "%s (computed)", signer)
+	}
+	return s
 }
 
 func messageSections(rc *proofs.Receipt) []section {
@@ -219,11 +245,16 @@ func anchorSection(name string, a *proofs.Anchor, level proofs.Level) section {
 	n.add("logIndex", "%d", a.LogIndex)
 	if level == proofs.Finalized {
 		n.add("header", "%d bytes %s", len(a.Header), clip(base64.StdEncoding.EncodeToString(a.Header)))
-		for i, node := range a.Proof {
-			n.add("proof", "node %d, %d bytes %s", i, len(node), clip(base64.StdEncoding.EncodeToString(node)))
-		}
+		n.addNodes("proof", a.Proof)
 	}
 	return n
+}
+
+// addNodes lists the nodes of a trie.
+func (s *section) addNodes(name string, nodes [][]byte) {
+	for i, node := range nodes {
+		s.add(name, "node %d, %d bytes %s", i, len(node), clip(base64.StdEncoding.EncodeToString(node)))
+	}
 }
 
 // foldSections lists the second anchor.
@@ -256,39 +287,34 @@ func clip(s string) string {
 	return s
 }
 
-// drawPath draws the path from the root that the siblings give down to the leaf.
-func drawPath(w io.Writer, rc *proofs.Receipt) {
-	if rc.Batch == nil {
-		fmt.Fprintln(w, "path\n  none: not in a batch yet")
-		return
-	}
-	nodes, position := climb(rc)
+// drawPath draws the path from the root that the siblings give down to the leaf, which is what mark says.
+func drawPath(w io.Writer, p place, block uint64, mark string) {
+	nodes, position := p.climb()
 	root := nodes[len(nodes)-1]
-	fmt.Fprintf(w, "path\n  %s  root, computed; batch %d of %d, in block %d\n",
-		root, rc.Batch.Number, rc.Batch.Size, rc.Anchor.Block.Number)
-	if root != rc.Batch.Root {
-		fmt.Fprintf(w, "  %s  root in the file: it DIFFERS\n", rc.Batch.Root)
+	fmt.Fprintf(w, "path\n  %s  root, computed; batch %d of %d, in block %d\n", root, p.batch.Number, p.batch.Size, block)
+	if root != p.batch.Root {
+		fmt.Fprintf(w, "  %s  root in the file: it DIFFERS\n", p.batch.Root)
 	}
-	drawBelow(w, "  ", nodes, rc.Inclusion, position)
+	drawBelow(w, "  ", nodes, p.siblings, position, mark)
 }
 
 // drawBelow draws the two children of the last of nodes, left above right.
-func drawBelow(w io.Writer, indent string, nodes, siblings []proofs.Hash, position uint64) {
+func drawBelow(w io.Writer, indent string, nodes, siblings []proofs.Hash, position uint64, mark string) {
 	k := len(siblings) - 1
 	if k < 0 {
 		return
 	}
 	label := "computed"
 	if k == 0 {
-		label = fmt.Sprintf("leaf %d <- this message", position)
+		label = fmt.Sprintf("leaf %d <- %s", position, mark)
 	}
 	if position>>k&1 == 1 {
 		fmt.Fprintf(w, "%s|- %s  given\n", indent, siblings[k])
 		fmt.Fprintf(w, "%s`- %s  %s\n", indent, nodes[k], label)
-		drawBelow(w, indent+"   ", nodes[:k+1], siblings[:k], position)
+		drawBelow(w, indent+"   ", nodes[:k+1], siblings[:k], position, mark)
 		return
 	}
 	fmt.Fprintf(w, "%s|- %s  %s\n", indent, nodes[k], label)
-	drawBelow(w, indent+"|  ", nodes[:k+1], siblings[:k], position)
+	drawBelow(w, indent+"|  ", nodes[:k+1], siblings[:k], position, mark)
 	fmt.Fprintf(w, "%s`- %s  given\n", indent, siblings[k])
 }

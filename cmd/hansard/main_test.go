@@ -34,6 +34,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("RECEIPTS", receipts)
 			cases := readCases(t)
 			e.Setenv("BLOCK", cases[0].BlockHash)
+			e.Setenv("EVIDENCE", filepath.Join(filepath.Dir(receipts), "evidence"))
+			of := readCasesOf(t, "evidence")
+			e.Setenv("HELD", of[slices.IndexFunc(of, func(c goldenCase) bool { return c.Name == "missed" })].BlockHash)
 			e.Setenv("FOLD", cases[slices.IndexFunc(cases, func(c goldenCase) bool { return c.Name == "folded" })].FoldBlock)
 			return errors.Join(err, writeEvil(filepath.Join(e.WorkDir, "evil.json")))
 		},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,11 +18,14 @@ import (
 func verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
-		Usage:     "check receipts, offline",
+		Usage:     "check receipts and evidence of breaches, offline",
 		ArgsUsage: "FILE...|-",
 		Description: "Makes the thirteen checks V1 to V13 on each file and opens no socket. What counts is what you\n" +
 			"bring: a trust file with the logs that you accept, and the hash of the block with the anchor,\n" +
 			"from a source that you trust. Neither is ever taken from the receipt or from its folder.\n\n" +
+			"A file may also be evidence of a breach (.evidence.json): PROMISE BROKEN is then what it proves,\n" +
+			"and the block is the one that it speaks of. Whether an open promise is overdue is told by your\n" +
+			"computer's clock; whether it was kept, hansard promise check asks the chain.\n\n" +
 			"Exit codes: 0 VALID, 10 INVALID, 11 NOT FINAL (ask again later), 12 UNDETERMINED (an input is\n" +
 			"missing), 13 MISMATCH (not what you asked for), 14 PROMISE BROKEN. Of several files the worst\n" +
 			"counts, in the order 10, 13, 12, 11, 14, 0.",
@@ -41,6 +45,9 @@ func trustFlag() cli.Flag {
 	return &cli.StringFlag{Name: "trust", EnvVars: []string{"HANSARD_TRUST"}, Usage: "trust `FILE`: the logs and the promise keys that count"}
 }
 
+// clock says whether promises are overdue; tests set it.
+var clock = time.Now
+
 // verifier judges files with what its user brought.
 type verifier struct {
 	trustPath string
@@ -51,6 +58,7 @@ type verifier struct {
 
 func newVerifier(c *cli.Context) (*verifier, error) {
 	v := &verifier{trustPath: c.String("trust")}
+	v.options.Now = uint64(clock().Unix())
 	var err error
 	if v.options.Trust, err = readTrust(v.trustPath); err != nil {
 		return nil, err
@@ -198,6 +206,14 @@ func runVerify(c *cli.Context) error {
 
 func (v *verifier) verify(file []byte) *proofs.Report {
 	o := v.options
+	if proofs.IsEvidence(file) {
+		var at proofs.Hash
+		if e, err := proofs.ParseBreachEvidence(file); err == nil && e.Block() != nil {
+			at = e.Block().Hash
+		}
+		o.BlockHash, o.FoldBlockHash = choose(v.blocks, at), choose(v.folds, proofs.Hash{})
+		return proofs.VerifyEvidence(file, o)
+	}
 	var anchored, folded proofs.Hash
 	if rc, err := proofs.ParseReceipt(file); err == nil {
 		anchored = blockHash(rc)
@@ -243,8 +259,12 @@ func (v *verifier) print(c *cli.Context, path string, r *proofs.Report, again bo
 		fmt.Fprintln(w)
 	}
 	v.printText(w, path, r)
-	if c.Bool("explain") && r.Receipt != nil {
+	switch {
+	case !c.Bool("explain"):
+	case r.Receipt != nil:
 		explain(w, r.Receipt)
+	case r.Evidence != nil:
+		explainEvidence(w, r.Evidence)
 	}
 	return nil
 }
@@ -269,7 +289,7 @@ type verifyLine struct {
 	Exit         int                  `json:"exit"`
 	Checks       []proofs.Check       `json:"checks"`
 	Expectations []proofs.Expectation `json:"expectations"`
-	Claims       *claims              `json:"claims"`
+	Claims       any                  `json:"claims"`                        // claims, evidenceClaims or null
 	NotBefore    *proofs.Hash         `json:"notBefore"`                     // a block that the message is younger than
 	NotAfter     *uint64              `json:"notAfter,string"`               // in seconds; both null where nothing is proven
 	FoldNotAfter *uint64              `json:"foldNotAfter,string,omitempty"` // the same by the fold, on its chain
@@ -315,12 +335,19 @@ func (v *verifier) line(path string, r *proofs.Report) verifyLine {
 			l.FoldNotAfter = &r.FoldHeader.Time
 		}
 	}
-	if rc := r.Receipt; rc != nil {
-		l.Claims = &claims{Level: rc.Level.String(), ID: rc.Entry.Message, Index: rc.Entry.Index, Vouch: rc.Entry.Vouch}
-		if m := rc.Message; m != nil {
-			l.Claims.Author, l.Claims.Room, l.Claims.Kind = m.Author, m.Room, m.Kind
-			l.Claims.Body, l.Claims.SentAt = m.Body, m.SentAt
-		}
+	switch {
+	case r.Receipt != nil:
+		l.Claims = claimsOf(r.Receipt)
+	case r.Evidence != nil:
+		l.Claims = evidenceClaimsOf(r.Evidence)
 	}
 	return l
+}
+
+func claimsOf(rc *proofs.Receipt) claims {
+	c := claims{Level: rc.Level.String(), ID: rc.Entry.Message, Index: rc.Entry.Index, Vouch: rc.Entry.Vouch}
+	if m := rc.Message; m != nil {
+		c.Author, c.Room, c.Kind, c.Body, c.SentAt = m.Author, m.Room, m.Kind, m.Body, m.SentAt
+	}
+	return c
 }

@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -20,8 +22,9 @@ import (
 
 const golden = "../../testdata/receipts"
 
-// goldenCase is what every verifier must say of a receipt: testdata/vectors/receipts.json.
+// goldenCase is what every verifier must say of a file: testdata/vectors/receipts.json and evidence.json.
 type goldenCase struct {
+	folder       string
 	Name         string
 	File         string
 	Trust        string
@@ -34,9 +37,12 @@ type goldenCase struct {
 	Checks       map[string]proofs.Status
 }
 
-func readCases(t *testing.T) []goldenCase {
+func readCases(t *testing.T) []goldenCase { t.Helper(); return readCasesOf(t, "receipts") }
+
+// readCasesOf reads the cases with files in that folder of testdata.
+func readCasesOf(t *testing.T, folder string) []goldenCase {
 	t.Helper()
-	b, err := os.ReadFile("../../testdata/vectors/receipts.json")
+	b, err := os.ReadFile("../../testdata/vectors/" + folder + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,13 +53,16 @@ func readCases(t *testing.T) []goldenCase {
 	if len(file.Cases) == 0 {
 		t.Fatal("no cases")
 	}
+	for i := range file.Cases {
+		file.Cases[i].folder = "../../testdata/" + folder
+	}
 	return file.Cases
 }
 
 func (g goldenCase) args() []string {
-	args := []string{"hansard", "verify", filepath.Join(golden, g.File)}
+	args := []string{"hansard", "verify", filepath.Join(g.folder, g.File)}
 	if g.Trust != "" {
-		args = append(args, "--trust", filepath.Join(golden, g.Trust))
+		args = append(args, "--trust", filepath.Join(g.folder, g.Trust))
 	}
 	for flag, value := range map[string]string{
 		"--block-hash": g.BlockHash, "--fold-block-hash": g.FoldBlock, "--expect-author": g.ExpectAuthor, "--expect-room": g.ExpectRoom,
@@ -65,10 +74,17 @@ func (g goldenCase) args() []string {
 	return args
 }
 
+// clockAt sets the clock until the test ends.
+func clockAt(t *testing.T, seconds int64) {
+	t.Cleanup(func() { clock = time.Now })
+	clock = func() time.Time { return time.Unix(seconds, 0) }
+}
+
 func TestVerifyGolden(t *testing.T) {
 	t.Setenv("HANSARD_TRUST", "")
+	clockAt(t, 1_795_341_031) // the last second of golden promises
 	seen := map[int]bool{}
-	for _, g := range readCases(t) {
+	for _, g := range append(readCases(t), readCasesOf(t, "evidence")...) {
 		seen[g.Exit] = true
 		t.Run(g.Name, func(t *testing.T) {
 			code, out, errs := call(t, append(g.args(), "--json")...)
@@ -201,6 +217,82 @@ func TestExplain(t *testing.T) {
 		failed := g.Checks["V2"] == proofs.Fail || g.Checks["V5"] == proofs.Fail
 		if differs := strings.Contains(out.String(), "DIFFERS"); g.Exit == 0 && differs || failed && !differs && g.Name != "index-outside" {
 			t.Errorf("%s: DIFFERS is there: %v; checks %v", g.Name, differs, g.Checks)
+		}
+	}
+	if explained == 0 {
+		t.Error("nothing was explained")
+	}
+}
+
+// TestVerifyOverdue has promises whose deadline is over by the clock.
+func TestVerifyOverdue(t *testing.T) {
+	for _, tt := range []struct {
+		now    int64
+		detail string
+		ask    bool
+	}{
+		{1_795_341_031, "PASS  signed; open until 2026-11-22T09:50:31Z", false},
+		{1_795_341_032, "????  signed; the deadline passed 1s ago: hansard promise check asks the chain whether it was kept", true},
+	} {
+		clockAt(t, tt.now)
+		for _, name := range []string{"promised", "included"} {
+			file := filepath.Join(golden, name+".receipt.json")
+			code, out, _ := call(t, "hansard", "verify", file, "--trust", filepath.Join(golden, "trust.json"))
+			if code != 11 || !strings.Contains(out, tt.detail) || strings.Contains(out, "hansard promise check "+file) != tt.ask {
+				t.Errorf("%s at %d: exit %d, %s", name, tt.now, code, out)
+			}
+		}
+	}
+}
+
+// TestVerifyMixed judges receipts and evidence in one call, each by its own log and block.
+func TestVerifyMixed(t *testing.T) {
+	both := &proofs.Trust{}
+	for _, folder := range []string{"receipts", "evidence"} {
+		trust, err := readTrust("../../testdata/" + folder + "/trust.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		both.Logs = append(both.Logs, trust.Logs...)
+	}
+	path := filepath.Join(t.TempDir(), "trust.json")
+	if err := os.WriteFile(path, both.Format(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"hansard", "verify", "--trust", path}
+	for _, g := range append(readCasesOf(t, "evidence"), readCases(t)[0]) {
+		if !slices.Contains([]string{"alice-finalized", "conflict", "substitution", "missed", "late", "withheld"}, g.Name) {
+			continue
+		}
+		if args = append(args, filepath.Join(g.folder, g.File)); g.BlockHash != "" {
+			args = append(args, "--block-hash", g.BlockHash)
+		}
+	}
+	code, out, errs := call(t, args...)
+	if want := "\n6 files: 1 VALID, 4 PROMISE BROKEN, 1 UNDETERMINED (exit 12)\n"; code != 12 || errs != "" || !strings.HasSuffix(out, want) {
+		t.Errorf("exit %d, %q, %s", code, errs, out)
+	}
+}
+
+func TestExplainEvidence(t *testing.T) {
+	explained := 0
+	for _, g := range readCasesOf(t, "evidence") {
+		b, err := os.ReadFile(filepath.Join(g.folder, g.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := proofs.ParseBreachEvidence(b)
+		if err != nil {
+			continue
+		}
+		explained++
+		var out bytes.Buffer
+		if got, want := explainPromise(&out, "promise", e.Chain, &e.Promise), e.Chain.PromiseDomain().PromiseDigest(&e.Promise); got != want {
+			t.Errorf("%s: digest %s, want %s", g.Name, got, want)
+		}
+		explainEvidence(&out, e)
+		if differs := strings.Contains(out.String(), "DIFFERS"); g.Exit == 14 && differs {
+			t.Errorf("%s: DIFFERS: %s", g.Name, out.String())
 		}
 	}
 	if explained == 0 {

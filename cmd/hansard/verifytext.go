@@ -30,10 +30,13 @@ func (v *verifier) printText(w io.Writer, path string, r *proofs.Report) {
 		fmt.Fprintf(w, "  WHERE  %s\n", where(r, v.options.Trust))
 		fmt.Fprintf(w, "  WHEN   %s\n", when(r))
 	}
+	if r.Evidence != nil {
+		v.printEvidence(w, r)
+	}
 	for _, c := range r.Checks {
 		fmt.Fprintf(w, "  %-3s %-10s %s  %s\n", c.ID, c.Name, words[c.Status], oneLine(c.Detail, maxDetail))
 	}
-	if r.Verdict != proofs.Invalid {
+	if r.Verdict != proofs.Invalid && r.Receipt != nil {
 		fmt.Fprintf(w, "  Proven: %s\n", proven(r))
 	}
 	fmt.Fprintf(w, "%s (exit %d)%s\n", r.Verdict, r.Verdict.Exit(), v.meaning(path, r))
@@ -82,12 +85,15 @@ func where(r *proofs.Report, trust *proofs.Trust) string {
 	if rc.Message != nil {
 		room = string(rc.Message.Room)
 	}
+	return room + ", " + entryOf(r, trust, rc.Chain, rc.Entry.Index)
+}
+
+// entryOf names an entry and its log.
+func entryOf(r *proofs.Report, trust *proofs.Trust, c proofs.Chain, index uint64) string {
 	if r.Checks[proofs.V9].Status == proofs.Pass {
-		name := oneLine(trust.Find(rc.Chain).Name, maxDetail)
-		return fmt.Sprintf("%s, entry %d of your trusted log %q, chain %d", room, rc.Entry.Index, name, rc.Chain.ChainID)
+		return fmt.Sprintf("entry %d of your trusted log %q, chain %d", index, oneLine(trust.Find(c).Name, maxDetail), c.ChainID)
 	}
-	return fmt.Sprintf("%s, entry %d of log %s, chain %d (not known to be trusted)",
-		room, rc.Entry.Index, rc.Chain.Log, rc.Chain.ChainID)
+	return fmt.Sprintf("entry %d of log %s, chain %d (not known to be trusted)", index, c.Log, c.ChainID)
 }
 
 func when(r *proofs.Report) string {
@@ -140,10 +146,13 @@ func (v *verifier) meaning(path string, r *proofs.Report) string {
 	case proofs.Mismatch:
 		return ". Nothing is wrong with the file itself, but it is not what you asked for: " + firstFail(r) + "."
 	case proofs.NotFinal:
-		return notFinal(path, r.Receipt)
+		return v.notFinal(path, r.Receipt)
 	case proofs.Undetermined:
 		return v.undetermined(path, r)
 	case proofs.PromiseBroken:
+		if r.Evidence != nil {
+			return provenBreach(path, r)
+		}
 		return ". All the rest holds: the receipt is sound, and it is evidence against the operator.\n" + firstFail(r) + "."
 	}
 	if rc := r.Receipt; rc.Message != nil && rc.Entry.Vouch == proofs.VouchNobody {
@@ -171,10 +180,14 @@ func firstFail(r *proofs.Report) string {
 	return ""
 }
 
-func notFinal(path string, rc *proofs.Receipt) string {
+func (v *verifier) notFinal(path string, rc *proofs.Receipt) string {
 	s := ". Nothing failed; it is too early.\n"
-	if rc.Level == proofs.Promised && rc.Promise != nil {
-		s += "The file promises an anchor by " + secondsUTC(rc.Promise.Deadline) + ".\n"
+	p := rc.Promise
+	if p != nil && rc.Level == proofs.Promised {
+		s += "The file promises an anchor by " + secondsUTC(p.Deadline) + ".\n"
+	}
+	if p != nil && v.options.Now > p.Deadline && path != "-" {
+		s += "Was it kept? Ask the chain:  hansard promise check " + shellQuote(path) + "\n"
 	}
 	if path == "-" {
 		path = receiptName(rc.Entry.Message)
@@ -187,14 +200,16 @@ func (v *verifier) undetermined(path string, r *proofs.Report) string {
 	if r.Checks[proofs.V3].Status == proofs.Unknown {
 		s += "\nThe author cannot be checked here: " + oneLine(r.Checks[proofs.V3].Detail, maxDetail) + "."
 	}
-	if r.Receipt.Message == nil && (v.options.ExpectAuthor != "" || v.options.ExpectRoom != "") {
+	if r.Evidence != nil {
+		s += openEvidence(path, r)
+	} else if r.Receipt.Message == nil && (v.options.ExpectAuthor != "" || v.options.ExpectRoom != "") {
 		s += "\nThe message is not disclosed, so it cannot be compared with what you expect."
 	}
 	if r.Checks[proofs.V13].Status == proofs.Unknown && len(v.folds) > 0 {
 		s += "\nThe fold cannot be checked here: " + oneLine(r.Checks[proofs.V13].Detail, maxDetail) + "."
 	}
 	if r.Checks[proofs.V9].Status == proofs.Unknown {
-		s += "\nWhich logs count is yours to say: give a trust file (--trust FILE) that did not come with the receipt."
+		s += "\nWhich logs count is yours to say: give a trust file (--trust FILE) that did not come with the file."
 	}
 	if c := v.compare(path, r); c != nil {
 		s += fmt.Sprintf("\nCompare ONE value with a source that you trust, such as your own node or a block explorer:\n"+
@@ -208,13 +223,20 @@ func (v *verifier) compare(path string, r *proofs.Report) *compare {
 	if r.Verdict != proofs.Undetermined || r.Checks[proofs.V8].Status != proofs.Unknown {
 		return nil
 	}
-	rc := r.Receipt
-	c := &compare{ChainID: rc.Chain.ChainID, Block: rc.Anchor.Block.Number, BlockHash: blockHash(rc)}
+	c := &compare{}
+	if e := r.Evidence; e != nil {
+		c.ChainID, c.Block, c.BlockHash = e.Chain.ChainID, e.Block().Number, e.Block().Hash
+	} else {
+		c.ChainID, c.Block, c.BlockHash = r.Receipt.Chain.ChainID, r.Receipt.Anchor.Block.Number, blockHash(r.Receipt)
+	}
 	args := []string{"hansard verify", shellQuote(path), "--block-hash", c.BlockHash.String(), "--trust", "FILE"}
 	if v.trustPath != "" {
 		args[5] = shellQuote(v.trustPath)
 	}
 	for _, e := range r.Expectations {
+		if r.Evidence != nil {
+			break // they cannot be checked
+		}
 		flag := "--expect-" + e.Name
 		if e.Name == "fold" {
 			flag = "--fold-block-hash"
