@@ -9,6 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/ethclient"
 
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/proofs"
@@ -28,6 +29,7 @@ type Wallet struct {
 	DataFee proofs.Address // the OP stack's GasPriceOracle; zero: the chain charges nothing for data
 	Most    *big.Int       // that Deploy and OpenLog may cost each, in wei, in the worst case; nil: no cap
 	Raise   int            // how often what a new transaction offers is raised by an eighth, to replace one that waits
+	Blind   bool           // a call with Planned.Gas is sent although nodes say that it reverts: some estimate on top of their pool
 	Poll    time.Duration  // between looks for a transaction's receipt; zero: 3 s
 }
 
@@ -88,7 +90,11 @@ func (w *Wallet) price(ctx context.Context, call Planned, estimate bool) (*Price
 	}
 	p.Tip, p.FeeCap = w.raise(offer)
 	if estimate {
-		if p.Gas, err = w.Nodes.EstimateGas(ctx, w.Signer.Address(), call.To, call.Value, call.Data); err != nil {
+		p.Gas, err = w.Nodes.EstimateGas(ctx, w.Signer.Address(), call.To, call.Value, call.Data)
+		if _, reverts := ethclient.RevertErrorData(err); reverts && w.Blind && call.Gas > 0 {
+			p.Gas, err = call.Gas, nil
+		}
+		if err != nil {
 			return nil, explain(err)
 		}
 	}

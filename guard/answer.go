@@ -39,7 +39,7 @@ const (
 	tries         = 3               // to build an answer that the contract takes at the newest block
 )
 
-// DefaultAnswerCap is what one answer may cost, in wei: 0.05 ether. A batch of 2^20 is answered within it up to 470 gwei,
+// DefaultAnswerCap is what one answer may cost, in wei: 0.05 ether. For an entry of a batch of 2^20 that is 314 gwei a gas,
 // and the least bond that pays for its own slashing is as much.
 func DefaultAnswerCap() *big.Int { return big.NewInt(5e16) }
 

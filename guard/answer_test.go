@@ -1,0 +1,284 @@
+package guard_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/bond"
+	"github.com/hansard-dao/hansard/guard"
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+// TestAnswers answers what is challenged, in batches under peaks of several heights.
+func TestAnswers(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(5)
+	a := w.answerer(nil)
+	w.step(a) // nothing is open
+	w.jump(2 * promised)
+	for _, i := range []int{0, 3, 9} {
+		w.challenge(promises[i])
+	}
+	w.wantOpen(3)
+	w.step(a)
+	w.wantOpen(0)
+	w.wantCredit(submitter, 3)
+	if c := a.Challenges(); c != (guard.Challenges{Answered: 3}) {
+		t.Errorf("challenges: %+v", c)
+	}
+}
+
+// TestAnswerAfterRestart finds what was challenged while nothing ran, three days back and not further.
+func TestAnswerAfterRestart(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(2)
+	w.jump(2 * promised)
+	w.challenge(promises[1])
+	w.jump(bond.AnswerTime - time.Hour)
+	w.mine(300) // more than a reorg
+	w.stop()
+	w.open()
+	w.step(w.answerer(func(c *guard.AnswererConfig) { c.Window = 7 }))
+	w.wantOpen(0)
+}
+
+// TestAnswerCutOff: the process ends while its answer waits in the pool. The next one sends another, one of them is
+// mined, and nothing is lost.
+func TestAnswerCutOff(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(1)
+	w.jump(2 * promised)
+	w.challenge(promises[0])
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.answerer(nil).Step(ctx) }()
+	w.pooled(submitter, w.chain.PromiseBond)
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("a step that was cut off returns nil")
+	}
+	w.wantOpen(1)
+	a := w.answerer(nil)
+	w.step(a)
+	w.step(a)
+	w.wantOpen(0)
+	w.wantCredit(submitter, 1)
+}
+
+// TestAnswerVoided: an own anchor that is mined first makes the path another. The answer reverts, and the next one holds.
+func TestAnswerVoided(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(1)
+	w.accept(1)
+	w.seal()
+	w.jump(promised - 10*time.Minute)
+	w.jump(20 * time.Minute)
+	w.challenge(promises[0])
+	a := w.answerer(func(c *guard.AnswererConfig) { c.Signer, c.Fees.MaxTip = helper, 1 })
+	done := make(chan error, 1)
+	go func() { done <- a.Step(t.Context()) }()
+	tx := w.pooled(helper, w.chain.PromiseBond)
+	if err := w.anchorer.Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.pooled(submitter, w.chain.AnchorLog)
+	w.mine(1)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.q.TxReceipt(t.Context(), proofs.Hash(tx.Hash()))
+	if err != nil || r.Status != 0 {
+		t.Fatalf("the answer with a void path: %+v, %v", r, err)
+	}
+	w.wantOpen(1)
+	w.anchor()
+	w.step(a)
+	w.wantOpen(0)
+	w.wantCredit(helper, 1)
+}
+
+// TestAnswerCopied: who copies the answer gets the deposit, and the challenge is answered.
+func TestAnswerCopied(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(1)
+	w.jump(2 * promised)
+	w.challenge(promises[0])
+	a := w.answerer(func(c *guard.AnswererConfig) { c.Fees.MaxTip = 1 })
+	done := make(chan error, 1)
+	go func() { done <- a.Step(t.Context()) }()
+	tx := w.pooled(submitter, w.chain.PromiseBond)
+	copier := make(chan error, 1)
+	go func() {
+		copied := anchor.Planned{What: "copy the answer", To: w.chain.PromiseBond, Data: tx.Data(), Gas: tx.Gas()}
+		wallet := w.wallet(helper)
+		wallet.Blind = true // anvil estimates on top of its pool
+		copier <- wallet.Do(t.Context(), []anchor.Planned{copied}, nil, func(anchor.Planned, *anchor.Paid) {})
+	}()
+	w.pooled(helper, w.chain.PromiseBond)
+	if err := w.mining(func() error { return <-copier }); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	w.step(a)
+	w.wantOpen(0)
+	w.wantCredit(submitter, 0)
+	w.wantCredit(helper, 1)
+	if c := a.Challenges(); c != (guard.Challenges{}) {
+		t.Errorf("challenges: %+v", c)
+	}
+}
+
+// TestAnswerFees: fees over the cap are waited out until half of the time is over, and then paid up to what one answer
+// may cost.
+func TestAnswerFees(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(1)
+	w.jump(2 * promised)
+	w.challenge(promises[0])
+	a := w.answerer(func(c *guard.AnswererConfig) { c.Fees.MaxFee = 20e9 })
+	at := func(gwei int64, sent bool) {
+		t.Helper()
+		w.mineAt(gwei)
+		done := make(chan error, 1)
+		go func() { done <- a.Step(t.Context()) }()
+		if sent {
+			w.pooled(submitter, w.chain.PromiseBond)
+			w.mineAt(gwei)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	at(100, false)
+	w.wantOpen(1)
+	w.jump(bond.AnswerTime/2 + time.Minute)
+	at(600, false) // 0.05 ether are 466 gwei
+	w.wantOpen(1)
+	if n := w.log.count("challenge not answered"); n != 2 {
+		t.Errorf("told %d times that fees keep the answer, want once for each reason: %s", n, &w.log)
+	}
+	at(100, true)
+	w.wantOpen(0)
+	w.wantCredit(submitter, 1)
+}
+
+// TestHopeless: what cannot be answered is said, loudly and once, and costs nothing.
+func TestHopeless(t *testing.T) {
+	w := newWorld(t)
+	kept := w.batches(1)
+	forged := kept[0]
+	forged.Leaf = proofs.Hash{1}
+	beyond := kept[0]
+	beyond.Index = 100
+	late := w.accept(1)[0]
+	w.seal()
+	w.jump(2 * promised)
+	w.anchor()
+	for _, p := range []*proofs.Promise{&forged, &beyond, &late} {
+		var err error
+		if p.Signature, err = operator.SignDigest(bond.PromiseID(w.chain, p)); err != nil {
+			t.Fatal(err)
+		}
+		w.challenge(*p)
+	}
+	a := w.answerer(nil)
+	before := w.balance(submitter)
+	w.step(a)
+	w.step(a)
+	w.wantOpen(3)
+	if c := a.Challenges(); c.Open != 3 || c.Hopeless != 3 || c.AnswerBy.IsZero() {
+		t.Errorf("challenges: %+v", c)
+	}
+	for _, why := range []string{"the leaf of entry 0 is", "the store holds 3 entries", "batch 1, with entry 2, is in a block of"} {
+		if n := w.log.count(why); n != 1 {
+			t.Errorf("%q is said %d times, want once: %s", why, n, &w.log)
+		}
+	}
+	if w.log.count("level=ERROR") != 3 {
+		t.Errorf("want 3 errors: %s", &w.log)
+	}
+	if w.balance(submitter) != before {
+		t.Error("what cannot be answered cost something")
+	}
+	w.challenge(kept[1]) // and does not keep others from being answered
+	w.step(a)
+	w.wantOpen(3)
+}
+
+// TestTurns: anchors and answers of one account go one after the other.
+func TestTurns(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(1)
+	w.jump(2 * promised)
+	w.challenge(promises[0])
+	a := w.answerer(nil)
+	w.anchorer = w.newAnchorer(anchor.Config{Yield: a.Sending})
+	w.clock.set(2 * promised)
+	w.accept(1)
+	w.seal()
+	if err := w.anchorer.Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.pooled(submitter, w.chain.AnchorLog)
+	if err := a.Step(t.Context()); err != nil { // the anchor is under way: it is not its turn
+		t.Fatal(err)
+	}
+	w.wantPooled(submitter, 1)
+	w.anchor()
+
+	w.accept(1)
+	w.seal()
+	done := make(chan error, 1)
+	go func() { done <- a.Step(t.Context()) }()
+	w.pooled(submitter, w.chain.PromiseBond)
+	if err := w.anchorer.Step(t.Context()); err != nil { // the answer is under way
+		t.Fatal(err)
+	}
+	w.wantPooled(submitter, 1)
+	if err := w.mining(func() error { return <-done }); err != nil {
+		t.Fatal(err)
+	}
+	w.anchor()
+	w.wantOpen(0)
+	w.wantCredit(submitter, 1)
+}
+
+// TestTurnsNear: where the time to answer runs out, an anchor that waits for its fee gives its nonce to the answer, and
+// gets the next one. Neither is lost.
+func TestTurnsNear(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(1)
+	w.jump(2 * promised)
+	w.challenge(promises[0])
+	w.jump(bond.AnswerTime/2 + time.Minute)
+	w.clock.set(2*promised + bond.AnswerTime/2)
+	a := w.answerer(func(c *guard.AnswererConfig) { c.Attempt = 100 * time.Millisecond })
+	w.anchorer = w.newAnchorer(anchor.Config{Yield: a.Sending, Fees: anchor.Fees{MaxFee: 20e9}})
+	w.accept(1)
+	w.seal()
+	if err := w.anchorer.Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.pooled(submitter, w.chain.AnchorLog)
+	for i := 0; w.state().Open > 0 && i < 20; i++ {
+		w.mineAt(40)
+		if err := a.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.anchorer.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.mineAt(40)
+	}
+	w.wantOpen(0)
+	w.wantCredit(submitter, 1)
+	if w.waiting() != 1 {
+		t.Error("the anchor was not to be paid yet")
+	}
+	w.mineAt(1)
+	w.anchor()
+}
