@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/cost"
 	"github.com/hansard-dao/hansard/proofs"
@@ -90,11 +89,11 @@ func (b *backing) before(c *cli.Context) error {
 	if b.site == nil {
 		return nil
 	}
-	state, err := b.read(c)
+	state, err := bond.Read(c.Context, b.site.nodes, b.chain)
 	if err == nil {
 		err = fmt.Errorf("%w: no promise key of the log was named", bond.ErrNotBacked)
 		for i := 0; i < len(b.keys) && errors.Is(err, bond.ErrNotBacked); i++ {
-			_, err = b.live(c, state, b.keys[i])
+			err = b.live(c, state, b.keys[i])
 		}
 	}
 	switch {
@@ -106,37 +105,28 @@ func (b *backing) before(c *cli.Context) error {
 	return chainError(fmt.Errorf("read the bond: %w; nothing was signed", err))
 }
 
-// read reads the bond at the newest block, after the code of both contracts was held against this version's: on
-// the service's word alone its AnchorLog could be anything.
-func (b *backing) read(c *cli.Context) (*bond.State, error) {
-	state, err := bond.Read(c.Context, b.site.nodes, b.chain)
-	if err != nil || !state.Ours || b.chain.AnchorLog == anchor.ContractAddress() {
-		return state, err
-	}
-	found, err := anchor.ReadSite(c.Context, b.site.nodes, b.chain)
-	if err == nil && !found.Ours {
-		err = fmt.Errorf("%w: the contract at %s is not the AnchorLog of this version", bond.ErrNotBacked, b.chain.AnchorLog)
-	}
-	return state, err
-}
-
-// live returns the signer as a key of the bond, and an error unless its promises are backed, by as much as was
-// asked for.
-func (b *backing) live(c *cli.Context, state *bond.State, signer proofs.Address) (key bond.Key, err error) {
-	key.Address = signer
+// live returns an error unless promises of that signer are backed, by as much as was asked for.
+func (b *backing) live(c *cli.Context, state *bond.State, signer proofs.Address) error {
+	key := bond.Key{Address: signer}
 	if state.Ours {
+		var err error
 		if key, err = state.Key(c.Context, b.site.nodes, signer); err != nil {
-			return key, err
+			return err
 		}
 	}
 	if err := state.Live(key); err != nil {
-		return key, err
+		return err
 	}
+	return b.enough(state)
+}
+
+// enough returns an error if the bond holds less than was asked for.
+func (b *backing) enough(state *bond.State) error {
 	if state.Amount.Cmp(b.least) < 0 {
-		return key, fmt.Errorf("%w: the bond holds %s ether, less than --min-bond %s", bond.ErrNotBacked,
+		return fmt.Errorf("%w: the bond holds %s ether, less than --min-bond %s", bond.ErrNotBacked,
 			cost.FormatEther(state.Amount), cost.FormatEther(b.least))
 	}
-	return key, nil
+	return nil
 }
 
 // after holds a promise that came to the rule, at a block newer than it.
@@ -148,17 +138,9 @@ func (b *backing) after(c *cli.Context, p *proofs.Promise) (sentBond, error) {
 	default:
 		return sentBond{Reason: "no node was named"}, nil
 	}
-	signer, err := proofs.Recover(b.chain.PromiseDomain().PromiseDigest(p), p.Signature)
-	if err != nil {
-		return sentBond{Reason: err.Error()}, err
-	}
-	var key bond.Key
-	state, err := b.read(c)
+	state, err := bond.Check(c.Context, b.site.nodes, b.chain, p)
 	if err == nil {
-		key, err = b.live(c, state, signer)
-	}
-	if err == nil {
-		err = state.Accept(p, key)
+		err = b.enough(state)
 	}
 	switch {
 	case err == nil:
