@@ -73,11 +73,14 @@ func ReadSite(ctx context.Context, q *nodes.Quorum, log proofs.Chain) (*Site, er
 	if len(code) > 0 {
 		s.CodeHash = proofs.Keccak(code)
 	}
-	if s.Ours = checkCode(code, log) == nil; !s.Ours {
+	if s.Ours = IsOurs(code); !s.Ours {
 		return s, nil
 	}
 	return s, s.readLog(ctx, q)
 }
+
+// IsOurs reports whether deployed code is the AnchorLog of this version.
+func IsOurs(code []byte) bool { return checkCode(code, proofs.Chain{}) == nil }
 
 // ReadOwner returns who owns the log, as of a block; zero: it was never opened.
 func ReadOwner(ctx context.Context, q *nodes.Quorum, log proofs.Chain, at proofs.Hash) (proofs.Address, error) {

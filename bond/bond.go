@@ -49,7 +49,7 @@ type State struct {
 	Log      proofs.Chain
 	Block    nodes.Block    // the newest
 	Deployed bool           // there is code at Log.PromiseBond
-	Ours     bool           // it is the PromiseBond of this version for Log.AnchorLog
+	Ours     bool           // it is the PromiseBond of this version for Log.AnchorLog, which is that of this version too
 	Owner    proofs.Address // of the log; zero: it was never opened
 	Amount   *big.Int       // wei
 	LeavesAt uint64         // seconds; 0: it does not leave
@@ -79,6 +79,12 @@ func ReadAt(ctx context.Context, q *nodes.Quorum, log proofs.Chain, b nodes.Bloc
 	}
 	s.Deployed, s.Ours = len(code) > 0, isOurs(code, log.AnchorLog)
 	if !s.Ours {
+		return s, nil
+	}
+	if code, err = q.Code(ctx, b.Hash, log.AnchorLog); err != nil {
+		return nil, fmt.Errorf("read the code of the log's contract: %w", err)
+	}
+	if s.Ours = anchor.IsOurs(code); !s.Ours {
 		return s, nil
 	}
 	if s.Owner, err = anchor.ReadOwner(ctx, q, log, b.Hash); err != nil {
@@ -149,7 +155,7 @@ func (s *State) Live(key Key) error {
 	case !s.Deployed:
 		return fail("there is no contract at %s on chain %d", s.Log.PromiseBond, s.Log.ChainID)
 	case !s.Ours:
-		return fail("the contract at %s is not the PromiseBond of this version for %s", s.Log.PromiseBond, s.Log.AnchorLog)
+		return fail("the contract at %s is not the PromiseBond of this version for an AnchorLog of this version at %s", s.Log.PromiseBond, s.Log.AnchorLog)
 	case s.Broken:
 		return fail("the bond was slashed")
 	case s.Amount.Sign() == 0:
@@ -162,6 +168,27 @@ func (s *State) Live(key Key) error {
 		return fail("the promise key %s was revoked", key.Address)
 	}
 	return nil
+}
+
+// Check reads what stands behind a promise at the newest block, and returns an error that wraps ErrNotBacked unless
+// the promise is to be accepted by the rule of docs/contracts.md. Which log it is of, and whether Amount is worth more to
+// the operator than breaking it, is for the caller to say. State is nil if the nodes do not answer.
+func Check(ctx context.Context, q *nodes.Quorum, log proofs.Chain, p *proofs.Promise) (*State, error) {
+	signer, err := proofs.Recover(log.PromiseDomain().PromiseDigest(p), p.Signature)
+	if err != nil {
+		return nil, fmt.Errorf("check promise: %w", err)
+	}
+	s, err := Read(ctx, q, log)
+	if err != nil {
+		return nil, err
+	}
+	key := Key{Address: signer}
+	if s.Ours {
+		if key, err = s.Key(ctx, q, signer); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.Accept(p, key)
 }
 
 // Accept returns an error unless the promise, signed by key, is to be accepted at the state's block: the bond

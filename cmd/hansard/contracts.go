@@ -60,14 +60,20 @@ const rotation = "To rotate from key A to key B without a missed batch:\n" +
 	"     name the owner with --log-owner if that is A\n" +
 	"The address of zeros stops the log until its owner sets another. What is anchored stays."
 
-// siteFlags are those of every command that asks a chain without keeping a log.
+// siteFlags are those of every command that spends on a chain without keeping a log.
 func siteFlags() []cli.Flag {
+	return append(nodesFlags(),
+		&cli.StringFlag{Name: "data-fee", Value: "none", Usage: "`HOW` the chain charges for data beside gas: none or op-stack"},
+	)
+}
+
+// nodesFlags say which nodes a command asks.
+func nodesFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "chain", EnvVars: []string{"HANSARD_CHAIN"}, Usage: "chain `FILE`: docs/chains has examples; flags override it"},
 		&cli.StringSliceFlag{Name: "rpc", EnvVars: []string{"HANSARD_RPC", "ETH_RPC_URL"}, Usage: "JSON-RPC `URL` of a node; may be repeated"},
 		&cli.IntFlag{Name: "quorum", Usage: "nodes that must agree; 0: more than half (`N`)"},
 		&cli.Uint64Flag{Name: "chain-id", Usage: "`ID` of the chain that the nodes must be on; 0: whichever they are on"},
-		&cli.StringFlag{Name: "data-fee", Value: "none", Usage: "`HOW` the chain charges for data beside gas: none or op-stack"},
 	}
 }
 
@@ -140,10 +146,10 @@ func dialSite(c *cli.Context) (*site, []string, error) {
 		cfg.ChainID = c.Uint64("chain-id")
 	}
 	op := s.file.OPStack
-	if kind := c.String("data-fee"); kind != "none" && kind != "op-stack" {
-		return nil, nil, usage("--data-fee: want none or op-stack, got %q", kind)
-	} else if c.IsSet("data-fee") {
-		op = kind == "op-stack"
+	if kind := c.String("data-fee"); c.IsSet("data-fee") {
+		if op = kind == "op-stack"; !op && kind != "none" {
+			return nil, nil, usage("--data-fee: want none or op-stack, got %q", kind)
+		}
 	}
 	if op {
 		s.data = gasPriceOracle
@@ -441,13 +447,9 @@ func (a addressOnly) SignTx(context.Context, *types.Transaction, *big.Int) (*typ
 
 // maxCost reads --max-cost, where a bare number is ether.
 func maxCost(c *cli.Context) (*big.Int, error) {
-	s := strings.TrimSpace(c.String("max-cost"))
-	if !strings.Contains(s, " ") {
-		s += " ether"
-	}
-	wei, err := cost.ParseWei(s)
+	wei, err := etherFlag(c, "max-cost")
 	if err != nil {
-		return nil, usage("--max-cost: %w", err)
+		return nil, err
 	}
 	if limit := new(big.Int).Mul(cost.Ether, big.NewInt(1000)); wei.Cmp(limit) > 0 {
 		return nil, usage("--max-cost: %s ether is no cap; a bare number is in ether, others need their unit: '500 gwei'", cost.FormatEther(wei))

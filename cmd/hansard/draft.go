@@ -32,11 +32,6 @@ func draft(c *cli.Context) (*proofs.Message, proofs.State, error) {
 			return nil, 0, usage("--wait: %w", err)
 		}
 	}
-	if out := c.String("out"); out != "" {
-		if _, err := os.Lstat(out); err == nil {
-			return nil, 0, &exitError{exitConflict, fmt.Errorf("%s is there already; nothing was signed; choose another file with -o", out)}
-		}
-	}
 	m := &proofs.Message{Room: room, Kind: c.String("kind"), SentAt: uint64(time.Now().UnixMilli())}
 	rand.Read(m.Salt[:])
 	for flag, ref := range map[string]*proofs.Hash{"reply-to": &m.ReplyTo, "replaces": &m.Replaces} {

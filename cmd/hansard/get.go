@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/google/renameio/v2"
 	"github.com/urfave/cli/v2"
@@ -105,7 +107,19 @@ func saveReceipt(path string, rc *proofs.Receipt) error {
 	if err := renameio.WriteFile(path, rc.Format(), 0o644); err != nil {
 		return usage("write the receipt: %w", err)
 	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("write the receipt: %w", err)
+	}
 	return nil
+}
+
+// syncDir makes the names in a folder survive a power cut; what the files hold is synced with them.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // replaces reports why rc must not take the place of the file old. A promise that rc lacks is carried

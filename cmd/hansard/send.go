@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,8 +24,11 @@ func sendCommand() *cli.Command {
 		Usage:     "sign a message, submit it and keep its promised receipt",
 		ArgsUsage: "[FILE|-]",
 		Description: "Reads the words from FILE or stdin, without one newline at the end. With --replaces they are the\n" +
-			"new words of that message; with --kind retract, the reason why it is taken back.",
-		Flags: []cli.Flag{
+			"new words of that message; with --kind retract, the reason why it is taken back.\n\n" +
+			"With a node (--rpc or --chain) nothing is signed unless a bond stands behind the promise: the bond is\n" +
+			"live and not leaving, and a promise key of the log is active. When the promise came, its signer and its\n" +
+			"deadline are held to the same rule (docs/promises.md); one that fails it is kept, and the exit code is 13.",
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "room", Usage: "`ROOM` to speak in, such as demo-dao"},
 			&cli.StringFlag{Name: "account", Usage: "`NAME` of the key to sign with; hansard keys list shows them"},
 			keystoreFlag(), passwordFlag(), serverFlag(), trustFlag(),
@@ -30,7 +37,7 @@ func sendCommand() *cli.Command {
 			&cli.StringFlag{Name: "replaces", Usage: "`ID` or receipt of the message that this edits or retracts"},
 			&cli.StringFlag{Name: "wait", Usage: "wait for this `STATE`, such as finalized, and keep the receipt of then"},
 			outFlag("write the receipt to `FILE` (default: 8 digits of the id and .receipt.json)"),
-		},
+		}, ruleFlags()...),
 		Action: runSend,
 	}
 }
@@ -53,8 +60,20 @@ func runSend(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	behind, err := openBacking(c, info.Chain, trust.Find(info.Chain).PromiseKeys)
+	if err != nil {
+		return err
+	}
+	defer behind.close()
+	if err := behind.before(c); err != nil {
+		return err
+	}
 	chain := info.Chain
 	m.Log, m.NotBefore = chain.Log, info.NewestBlock
+	path, err := keepAt(c, chain.MessageDomain().MessageID(m))
+	if err != nil {
+		return err
+	}
 	if !c.Bool("quiet") {
 		showSigned(c.App.ErrWriter, chain, m, account.Name)
 	}
@@ -69,23 +88,37 @@ func runSend(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	path := c.String("out")
-	if path == "" {
-		path = receiptName(rc.Entry.Message)
-	}
 	if err := saveReceipt(path, rc); err != nil {
 		return fmt.Errorf("the message %s was taken, but its receipt could not be kept: %w", rc.Entry.Message, err)
 	}
 	promised := *rc.Promise
+	backed, refused := behind.after(c, &promised)
 	if wait > state {
 		if rc, state, err = waitFor(c, s, rc, wait, path); err != nil {
 			return err
 		}
 	}
-	return printSent(c, sentLine{
+	err = printSent(c, sentLine{
 		Schema: "hansard.send/1", ID: rc.Entry.Message, Index: rc.Entry.Index, RoomIndex: rc.Entry.RoomIndex,
-		State: state.String(), Deadline: promised.Deadline, Level: rc.Level.String(), File: path,
+		State: state.String(), Deadline: promised.Deadline, Level: rc.Level.String(), File: path, Bond: backed,
 	})
+	return cmp.Or(err, behind.told(c, path, backed, refused))
+}
+
+// keepAt returns where the receipt will be kept, and an error if that cannot be: a promise that is lost is worth
+// nothing.
+func keepAt(c *cli.Context, id proofs.Hash) (path string, err error) {
+	if path = c.String("out"); path == "" {
+		path = receiptName(id)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return "", &exitError{exitConflict, fmt.Errorf("%s is there already; nothing was signed; choose another file with -o", path)}
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".hansard-*")
+	if err != nil {
+		return "", usage("the receipt could not be kept at %s: %w; nothing was signed; choose another file with -o", path, cause(err))
+	}
+	return path, errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // accountOf finds the key to sign with, still locked.
@@ -153,18 +186,24 @@ func showSigned(w io.Writer, chain proofs.Chain, m *proofs.Message, account stri
 	}
 }
 
-// submit signs and submits the message and returns its promised receipt, which holds what trust asks.
+// submit signs and submits the message and returns its promised receipt, which holds what trust asks. Once it was
+// sent an interruption waits for the answer, as long as a service that stops would: a promise that was given is kept.
 func submit(c *cli.Context, s *client.Client, key *identity.Key, chain proofs.Chain, trust *proofs.Trust, m *proofs.Message) (*proofs.Receipt, proofs.State, error) {
 	e, err := key.SignMessage(chain.MessageDomain(), m)
 	if err != nil {
 		return nil, 0, err
 	}
 	id := chain.MessageDomain().MessageID(m)
-	a, err := s.Submit(c.Context, &proofs.Submission{
+	ctx, cancel := outlive(c.Context, drain)
+	defer cancel()
+	a, err := s.Submit(ctx, &proofs.Submission{
 		Message: *m, Evidence: e, Domain: &proofs.SignedIn{ChainID: chain.ChainID, VerifyingContract: chain.AnchorLog},
 	})
 	if errors.Is(err, client.ErrUnreachable) {
 		err = fmt.Errorf("%w; whether it was taken is not known: hansard status %s tells once the service answers", err, id)
+	}
+	if errors.Is(err, context.Canceled) { // which is all that is said otherwise
+		fmt.Fprintf(c.App.ErrWriter, "hansard: whether %s was taken is not known: hansard status tells, and hansard get fetches its promise\n", id)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -174,6 +213,13 @@ func submit(c *cli.Context, s *client.Client, key *identity.Key, chain proofs.Ch
 		return nil, 0, &exitError{r.Verdict.Exit(), fmt.Errorf("the service took %s, but its promise does not hold: %s", id, firstFail(r))}
 	}
 	return rc, a.State, nil
+}
+
+// outlive returns a context that ends so long after ctx.
+func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return longer, func() { stop(); cancel() }
 }
 
 // waitFor waits for the state, says why when it takes long, and keeps the receipt of then.
@@ -210,6 +256,7 @@ type sentLine struct {
 	Deadline  uint64      `json:"deadline,string"` // of the promise, in seconds
 	Level     string      `json:"level"`
 	File      string      `json:"file"`
+	Bond      sentBond    `json:"bond"`
 }
 
 func printSent(c *cli.Context, l sentLine) error {
@@ -223,6 +270,9 @@ func printSent(c *cli.Context, l sentLine) error {
 	}
 	_, err := fmt.Fprintf(w, "%-10s %s  index %d, promised to be anchored by %s\nreceipt    %s  (%s)\n",
 		l.State, l.ID, l.Index, secondsUTC(l.Deadline), oneLine(l.File, maxDetail), l.Level)
+	if err == nil && l.Bond.Checked {
+		_, err = fmt.Fprintf(w, "bond       %s\n", l.Bond)
+	}
 	if l.Level != proofs.Finalized.String() {
 		fmt.Fprintf(c.App.ErrWriter, "complete it later:  hansard get %s -o %s\n", l.ID, shellQuote(l.File))
 	}

@@ -119,7 +119,7 @@ func TestService(t *testing.T) {
 
 	out, errs := s.send(0, s.url, "I will vote \x1b[31mFOR 12.\nReally.\n", "--trust", s.trust, "-o", file, "--json")
 	sent := decode[sentLine](t, out)
-	if want := (sentLine{Schema: "hansard.send/1", ID: sent.ID, State: "accepted", Deadline: sent.Deadline, Level: "promised", File: file}); sent != want {
+	if want := (sentLine{Schema: "hansard.send/1", ID: sent.ID, State: "accepted", Deadline: sent.Deadline, Level: "promised", File: file, Bond: sent.Bond}); sent != want {
 		t.Errorf("send: got %+v, want %+v", sent, want)
 	}
 	if !strings.Contains(errs, "You are signing") || !strings.Contains(errs, "| I will vote <U+001B>[31mFOR 12.\n") || strings.Contains(errs, "\x1b") {
