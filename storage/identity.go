@@ -77,7 +77,7 @@ func (db *DB) identify(rotate bool) error {
 	case key == got.newest():
 		return nil
 	case got.knows(key):
-		return fmt.Errorf("%w: %s was replaced by %s, and a key that was replaced signs nothing new: give the newest, or make another", ErrOtherKey, key, got.newest())
+		return fmt.Errorf("%w: %s by %s, and a key that was replaced signs nothing new: give the newest with --promise-key", ErrReplacedKey, key, got.newest())
 	case rotate:
 		return nil
 	default:
@@ -127,6 +127,9 @@ func (db *DB) PromiseKeys() []PromiseKey {
 	defer db.idMu.Unlock()
 	return db.id.keys()
 }
+
+// ConfiguredKey returns Config.PromiseKey.
+func (db *DB) ConfiguredKey() proofs.Address { return db.key }
 
 // Rotate makes Config.PromiseKey sign the promises of entries from the tail on, durably, if it does not
 // already. Nothing may have been signed with it before, and no entry may be appended meanwhile.

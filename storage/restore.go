@@ -123,7 +123,7 @@ func (db *DB) checkEntry(a *Restored, index uint64, room proofs.RoomTail) error 
 	case a.Evidence.Hash() != e.Evidence:
 		return errors.New("its evidence is another's")
 	case e.RoomIndex != room.Count || e.RoomPrev != room.Head:
-		return fmt.Errorf("it follows entry %d of its room with leaf %s, and the directory has %d with %s: it is of another copy",
+		return fmt.Errorf("its room had %d entries before it, the last with leaf %s, and has %d here, the last with leaf %s: it is of another copy",
 			e.RoomIndex, e.RoomPrev, room.Count, room.Head)
 	}
 	return nil

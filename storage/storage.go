@@ -52,6 +52,8 @@ var (
 	ErrOtherLog = errors.New("the data directory belongs to another log")
 	// ErrOtherKey is wrapped when the directory's promises are signed by another key.
 	ErrOtherKey = errors.New("the promises of the data directory are signed by another key")
+	// ErrReplacedKey is wrapped when a newer key has replaced the one that is given.
+	ErrReplacedKey = errors.New("the promise key was replaced")
 )
 
 const (
