@@ -39,7 +39,25 @@ func (n *node) ready(ctx context.Context, cfg nodeConfig) error {
 	if err := n.openMark(cfg); err != nil {
 		return err
 	}
+	if err := n.mayRotate(ctx); err != nil {
+		return err
+	}
 	return n.db.Rotate(ctx)
+}
+
+// mayRotate refuses a new promise key that the bond does not back.
+func (n *node) mayRotate(ctx context.Context) error {
+	if n.key == keysNewestFirst(n.db)[0] {
+		return nil
+	}
+	v, err := n.readBond(ctx)
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	if s := v.State; s.Ours && s.Amount.Sign() > 0 && !s.Broken && !v.Key.Active() {
+		return usage("the bond %s does not back the new promise key %s, and whoever checks takes no promise of it: %s", s.Log.PromiseBond, n.key, v.next())
+	}
+	return nil
 }
 
 // openMark opens the mark that says how far was promised.
