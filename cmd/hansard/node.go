@@ -73,6 +73,7 @@ type node struct {
 	logger   *slog.Logger
 	mark     *storage.Mark // nil: none
 	halted   atomic.Bool   // nothing is promised any more
+	unmarked atomic.Bool   // the mark could not be written when it was last needed
 	close    []func() error
 }
 

@@ -122,7 +122,30 @@ func (n *node) Cover(index uint64) error {
 	if n.mark == nil {
 		return nil
 	}
-	return n.mark.Cover(index)
+	err := n.mark.Cover(index)
+	if errors.Is(err, proofs.ErrRefused) && !n.unmarked.Swap(true) {
+		n.logger.Error("nothing is promised: what is stored meanwhile is answered with busy", "err", err)
+	}
+	if err == nil && n.unmarked.Load() && n.canPromise() == nil {
+		n.logger.Info("the mark can be written again")
+	}
+	return err
+}
+
+// canPromise returns nil unless nothing can be promised now: then no message should be taken. The error wraps
+// proofs.ErrRefused.
+func (n *node) canPromise() error {
+	if n.halted.Load() {
+		return errHalted
+	}
+	if !n.unmarked.Load() {
+		return nil
+	}
+	err := n.mark.Check()
+	if err == nil {
+		n.unmarked.Store(false)
+	}
+	return err
 }
 
 // halt runs a loop. If that fails, nothing is promised from that moment on.
