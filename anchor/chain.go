@@ -37,10 +37,11 @@ func ReadHead(ctx context.Context, q *nodes.Quorum, log proofs.Chain) (Head, err
 	if err != nil {
 		return Head{}, err
 	}
-	return readHead(ctx, q, log, b.Hash)
+	return ReadHeadAt(ctx, q, log, b.Hash)
 }
 
-func readHead(ctx context.Context, q *nodes.Quorum, log proofs.Chain, at proofs.Hash) (Head, error) {
+// ReadHeadAt is ReadHead at a block.
+func ReadHeadAt(ctx context.Context, q *nodes.Quorum, log proofs.Chain, at proofs.Hash) (Head, error) {
 	out, err := q.Call(ctx, at, log.AnchorLog, contract.PackHeads(log.Log))
 	if err != nil {
 		return Head{}, fmt.Errorf("read head of the log: %w", err)
@@ -93,7 +94,7 @@ func (a *Anchorer) check(ctx context.Context) error {
 	if err := checkCode(code, a.cfg.Log); err != nil {
 		return err
 	}
-	head, err := readHead(ctx, a.cfg.Nodes, a.cfg.Log, b.Hash)
+	head, err := ReadHeadAt(ctx, a.cfg.Nodes, a.cfg.Log, b.Hash)
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (a *Anchorer) look(ctx context.Context) (*view, error) {
 	if err := a.checkFinal(ctx, v); err != nil {
 		return nil, err
 	}
-	if v.log, err = readHead(ctx, a.cfg.Nodes, a.cfg.Log, head.Hash); err != nil {
+	if v.log, err = ReadHeadAt(ctx, a.cfg.Nodes, a.cfg.Log, head.Hash); err != nil {
 		return nil, err
 	}
 	if v.signer, err = a.signerOf(v.log); err != nil {

@@ -100,7 +100,7 @@ func (s *Site) readLog(ctx context.Context, q *nodes.Quorum) error {
 	if s.Owner, err = ReadOwner(ctx, q, s.Log, s.Block.Hash); err != nil {
 		return err
 	}
-	if s.Head, err = readHead(ctx, q, s.Log, s.Block.Hash); err != nil {
+	if s.Head, err = ReadHeadAt(ctx, q, s.Log, s.Block.Hash); err != nil {
 		return err
 	}
 	for left := s.Head.Batches; left != 0; left &= left - 1 {

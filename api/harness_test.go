@@ -66,6 +66,8 @@ type setup struct {
 	api      api.Config
 	receipts receipts.Store
 	folds    receipts.Folds
+	older    []receipts.Key
+	mark     receipts.Mark
 	idle     bool          // the intake takes messages and does nothing with them
 	timeout  time.Duration // of the server; 0: its own
 }
@@ -108,7 +110,7 @@ func newService(t testing.TB, change func(*service, *setup)) *service {
 	})
 	with.api.Batcher, with.api.Flush = s.batcher, s.batcher.Flush
 	with.api.Issuer = receipts.New(chain, with.receipts, s.promise)
-	with.api.Issuer.Folds = with.folds
+	with.api.Issuer.Folds, with.api.Issuer.Older, with.api.Issuer.Mark = with.folds, with.older, with.mark
 	s.server = api.NewServer(with.api)
 	if with.timeout > 0 {
 		s.server.ReadTimeout, s.server.WriteTimeout = with.timeout, with.timeout

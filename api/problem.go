@@ -12,6 +12,7 @@ import (
 
 	"github.com/hansard-dao/hansard/batcher"
 	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/receipts"
 )
 
 // Codes of errors that are not batcher's.
@@ -21,6 +22,7 @@ const (
 	codeNotFound        batcher.Code = "not_found"
 	codeBusy            batcher.Code = "busy"
 	codeClosed          batcher.Code = "closed"
+	codePromiseGone     batcher.Code = "promise_gone"
 	codeInternal        batcher.Code = "internal"
 )
 
@@ -41,8 +43,12 @@ var kinds = map[batcher.Code]struct {
 	batcher.CannotPromise: {http.StatusServiceUnavailable, "Nothing new can be promised for now", true},
 	codeBusy:              {http.StatusServiceUnavailable, "Too much at once", true},
 	codeClosed:            {http.StatusServiceUnavailable, "The intake is closed", true},
+	codePromiseGone:       {http.StatusServiceUnavailable, "The promise cannot be signed again", true},
 	codeInternal:          {http.StatusInternalServerError, "Something broke here", false},
 }
+
+// markRetry is in how many seconds to try again where the disk of the mark fails: an operator has to act.
+const markRetry = 60
 
 // problem is an error as the client gets it, RFC 9457. Its members besides Code and Detail are set
 // when it is written.
@@ -90,6 +96,12 @@ func problemOf(err error) *problem {
 		return refuse(batcher.TooLarge, "the body is over the limit of %d bytes; send less at once", tooLarge.Limit)
 	case errors.Is(err, batcher.ErrClosed):
 		return refuse(codeClosed, "the intake is closed: the service is stopping or its storage failed; send the same message again later")
+	case errors.Is(err, receipts.ErrUnsigned):
+		return refuse(codePromiseGone, "the message is in the log, and its promise cannot be signed again: the receipt comes without it once the batch is anchored")
+	case errors.Is(err, proofs.ErrRefused):
+		p = refuse(codeBusy, "the message is stored and not promised yet: the service cannot write down how far it promised; send the same message again later")
+		p.RetryAfter = markRetry
+		return p
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return refuse(codeBusy, "the request ended before its answer; send the same again to know what became of it")
 	}

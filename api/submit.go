@@ -13,6 +13,7 @@ import (
 
 	"github.com/hansard-dao/hansard/batcher"
 	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/receipts"
 )
 
 func (s *server) submit(w http.ResponseWriter, r *http.Request) error {
@@ -209,9 +210,13 @@ func (s *server) answer(r *http.Request, result *batcher.Result) (a answerJSON) 
 		}
 		state = st.State
 	}
-	p, err := s.cfg.Issuer.Promise(&result.Accepted)
-	if a.err = err; err == nil {
+	switch p, err := s.cfg.Issuer.Promise(&result.Accepted); {
+	case err == nil:
 		a.Accepted = newAccepted(state, &result.Accepted.Entry, &p)
+	case errors.Is(err, receipts.ErrUnsigned):
+		a.Accepted = newAccepted(state, &result.Accepted.Entry, nil)
+	default:
+		a.err = err
 	}
 	return a
 }

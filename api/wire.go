@@ -141,15 +141,19 @@ type acceptedJSON struct {
 	Index     uint64       `json:"index,string"`
 	RoomIndex uint64       `json:"roomIndex,string"`
 	Entry     proofs.Entry `json:"entry"`
-	Promise   promiseJSON  `json:"promise"`
+	Promise   *promiseJSON `json:"promise,omitempty"` // left out where it cannot be signed again
 	Links     linksJSON    `json:"links"`
 }
 
+// newAccepted takes a nil promise where there is none to hand out.
 func newAccepted(state proofs.State, e *proofs.Entry, p *proofs.Promise) *acceptedJSON {
-	return &acceptedJSON{
-		ID: e.Message, State: state.String(), Index: e.Index, RoomIndex: e.RoomIndex, Entry: *e,
-		Promise: promiseJSON{p.Deadline, p.Beneficiary, p.Signature}, Links: newLinks(e.Message),
+	a := &acceptedJSON{
+		ID: e.Message, State: state.String(), Index: e.Index, RoomIndex: e.RoomIndex, Entry: *e, Links: newLinks(e.Message),
 	}
+	if p != nil {
+		a.Promise = &promiseJSON{p.Deadline, p.Beneficiary, p.Signature}
+	}
+	return a
 }
 
 type statusJSON struct {

@@ -50,7 +50,7 @@ type service struct {
 	stop    func() // ends the intake
 }
 
-func newService(t testing.TB) *service {
+func newService(t testing.TB, older ...receipts.Key) *service {
 	t.Helper()
 	db, err := storage.Open(storage.Config{Dir: t.TempDir(), Chain: chain, Reserve: 1})
 	if err != nil {
@@ -74,10 +74,12 @@ func newService(t testing.TB) *service {
 			t.Error(err)
 		}
 	})
+	issuer := receipts.New(chain, db, s.promise)
+	issuer.Older = older
 	ts := httptest.NewUnstartedServer(nil)
 	ts.Config = api.NewServer(api.Config{
 		Chain: chain, PromiseKeys: []proofs.Address{s.promise.Address()}, Store: db, Batcher: b, Flush: b.Flush,
-		Issuer: receipts.New(chain, db, s.promise), Changed: s.changed, Delay: s.delay.Load, ImporterToken: token, Version: "test", Logger: logger,
+		Issuer: issuer, Changed: s.changed, Delay: s.delay.Load, ImporterToken: token, Version: "test", Logger: logger,
 	})
 	ts.Start()
 	t.Cleanup(func() {
@@ -410,5 +412,18 @@ func TestNewRefuses(t *testing.T) {
 		if _, err := client.New(url, nil); err == nil {
 			t.Errorf("%q was taken", url)
 		}
+	}
+}
+
+// TestNoPromise: an answer without a promise is an error that says so, and no promise of zeros.
+func TestNoPromise(t *testing.T) {
+	s := newService(t, receipts.Key{Address: proofs.Address{1}, Until: 1})
+	sub := signed(t, "words")
+	if a, err := s.Submit(t.Context(), sub); a != nil || err == nil || !strings.Contains(err.Error(), "cannot sign its promise again") {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	many, err := s.SubmitMany(t.Context(), []proofs.Submission{*sub, *signed(t, "more")})
+	if err != nil || many[0].Accepted != nil || many[0].Err == nil || many[1].Err != nil {
+		t.Errorf("got %+v, %v", many, err)
 	}
 }

@@ -134,14 +134,17 @@ type acceptedJSON struct {
 	ID      proofs.Hash
 	State   string
 	Entry   proofs.Entry
-	Promise struct {
+	Promise *struct { // nil where the service cannot sign it again
 		Deadline    uint64 `json:",string"`
 		Beneficiary proofs.Address
 		Signature   proofs.Signature
 	}
 }
 
-var errOther = errors.New("the answer is about another message than was sent")
+var (
+	errOther     = errors.New("the answer is about another message than was sent")
+	errNoPromise = errors.New("the service took this message before and cannot sign its promise again: its receipt comes without it, once the batch is anchored")
+)
 
 // accepted checks that the answer is about the message that was sent.
 func (w *acceptedJSON) accepted(s *proofs.Submission, replayed bool) (*Accepted, error) {
@@ -158,6 +161,9 @@ func (w *acceptedJSON) accepted(s *proofs.Submission, replayed bool) (*Accepted,
 		if w.ID != c.MessageDomain().MessageID(m) {
 			return nil, errOther
 		}
+	}
+	if w.Promise == nil {
+		return nil, errNoPromise
 	}
 	p := proofs.Promise{
 		Log: e.Log, Index: e.Index, Leaf: e.Leaf(), Deadline: w.Promise.Deadline,

@@ -24,6 +24,23 @@ type Signer interface {
 	SignDigest(digest proofs.Hash) (proofs.Signature, error)
 }
 
+// ErrUnsigned is wrapped where there is no promise to hand out: the key that signed it is gone, or the payload
+// was erased, and with it the beneficiary.
+var ErrUnsigned = errors.New("the promise cannot be signed again")
+
+// Key is a promise key that was replaced.
+type Key struct {
+	Address proofs.Address
+	Until   uint64 // it signed the promises of entries below it
+	Signer  Signer // nil: the key is gone
+}
+
+// Mark says, outside the store, how far was promised.
+type Mark interface {
+	// Cover returns nil when it is on stable storage that the entry at index was promised.
+	Cover(index uint64) error
+}
+
 // Folds gives finalized receipts a second anchor.
 type Folds interface {
 	// Attach returns the receipt with a fold, or an error that wraps proofs.ErrNotFound while there is none.
@@ -32,7 +49,10 @@ type Folds interface {
 
 // Issuer issues the receipts of one log.
 type Issuer struct {
-	Folds Folds // nil: none; set before the first receipt
+	// Set before the first receipt.
+	Folds Folds // nil: none
+	Older []Key // keys that were replaced, by Until
+	Mark  Mark  // nil: none
 
 	chain  proofs.Chain
 	domain proofs.Domain
@@ -40,19 +60,43 @@ type Issuer struct {
 	signer Signer
 }
 
-// New returns an Issuer.
+// New returns an Issuer. The signer is the newest promise key.
 func New(chain proofs.Chain, store Store, signer Signer) *Issuer {
 	return &Issuer{chain: chain, domain: chain.PromiseDomain(), store: store, signer: signer}
 }
 
-// Promise signs the promise for an accepted entry. It must be on stable storage.
+// Promise signs the promise for an accepted entry, which must be on stable storage, with the key of its
+// time: the same one each time. The error wraps ErrUnsigned if that cannot be, and that of Mark if nothing
+// may be promised now.
 func (i *Issuer) Promise(a *proofs.Accepted) (proofs.Promise, error) {
 	p := a.Promise()
+	if a.Message == nil {
+		return proofs.Promise{}, fmt.Errorf("sign the promise for entry %d: %w: its beneficiary was erased with the message", p.Index, ErrUnsigned)
+	}
+	sign, address := i.keyOf(p.Index)
+	if sign == nil {
+		return proofs.Promise{}, fmt.Errorf("sign the promise for entry %d: %w: %s signed it, and the keystore has that key no more", p.Index, ErrUnsigned, address)
+	}
+	if i.Mark != nil {
+		if err := i.Mark.Cover(p.Index); err != nil {
+			return proofs.Promise{}, fmt.Errorf("promise entry %d: %w", p.Index, err)
+		}
+	}
 	var err error
-	if p.Signature, err = i.signer.SignDigest(i.domain.PromiseDigest(&p)); err != nil {
+	if p.Signature, err = sign.SignDigest(i.domain.PromiseDigest(&p)); err != nil {
 		return proofs.Promise{}, fmt.Errorf("sign the promise for entry %d: %w", p.Index, err)
 	}
 	return p, nil
+}
+
+// keyOf returns the key of the promise for the entry at index; the signer is nil if it is gone.
+func (i *Issuer) keyOf(index uint64) (Signer, proofs.Address) {
+	for _, k := range i.Older {
+		if index < k.Until {
+			return k.Signer, k.Address
+		}
+	}
+	return i.signer, i.signer.Address()
 }
 
 // Status is how far a message has come.
@@ -102,15 +146,15 @@ func (i *Issuer) Receipt(ctx context.Context, id proofs.Hash) (*proofs.Receipt, 
 
 func (i *Issuer) issue(ctx context.Context, s Status) (*proofs.Receipt, error) {
 	a := s.Accepted
-	p, err := i.Promise(&a)
-	if err != nil {
-		return nil, err
-	}
-	rc := &proofs.Receipt{
-		Chain: i.chain, Message: a.Message, Entry: a.Entry, Promise: &p, Hints: json.RawMessage("{}"),
-	}
+	rc := &proofs.Receipt{Chain: i.chain, Message: a.Message, Entry: a.Entry, Hints: json.RawMessage("{}")}
 	if a.Message != nil {
 		rc.Evidence = &a.Evidence
+	}
+	switch p, err := i.Promise(&a); {
+	case err == nil:
+		rc.Promise = &p
+	case s.State < proofs.StateIncluded || !errors.Is(err, ErrUnsigned):
+		return nil, err // a receipt that is not anchored is nothing without its promise
 	}
 	if s.State < proofs.StateIncluded {
 		return rc, i.check(rc)
@@ -120,6 +164,7 @@ func (i *Issuer) issue(ctx context.Context, s Status) (*proofs.Receipt, error) {
 	if s.State == proofs.StateFinalized {
 		rc.Level = proofs.Finalized
 	}
+	var err error
 	if rc.Inclusion, err = i.store.Prove(ctx, b.Batch, a.Entry.Index-b.First); err != nil {
 		return nil, err
 	}
@@ -147,7 +192,8 @@ func (i *Issuer) fold(ctx context.Context, rc *proofs.Receipt) (*proofs.Receipt,
 // check verifies the receipt as a stranger would who trusts this log. Nothing may fail; what needs a
 // block hash stays open.
 func (i *Issuer) check(rc *proofs.Receipt) error {
-	trust := &proofs.Trust{Logs: []proofs.TrustedLog{{Chain: i.chain, PromiseKeys: []proofs.Address{i.signer.Address()}}}}
+	_, key := i.keyOf(rc.Entry.Index)
+	trust := &proofs.Trust{Logs: []proofs.TrustedLog{{Chain: i.chain, PromiseKeys: []proofs.Address{key}}}}
 	o := proofs.Options{Trust: trust}
 	if rc.Anchor != nil {
 		o.BlockHash = rc.Anchor.Block.Hash

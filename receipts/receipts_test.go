@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -262,7 +263,7 @@ func TestErased(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := l.verify(rc); r.Verdict != proofs.Valid || r.Receipt.Message != nil || r.Receipt.Evidence != nil {
+	if r := l.verify(rc); r.Verdict != proofs.Valid || r.Receipt.Message != nil || r.Receipt.Evidence != nil || r.Receipt.Promise != nil {
 		t.Errorf("got %s of %+v", r.Verdict, r.Receipt)
 	}
 }
@@ -298,5 +299,78 @@ func TestSigner(t *testing.T) {
 	dry := pen{l.operator, func(proofs.Hash) (proofs.Signature, error) { return proofs.Signature{}, broken }}
 	if p, err := receipts.New(chain, l.db, dry).Promise(&a); !errors.Is(err, broken) || p != (proofs.Promise{}) {
 		t.Errorf("got %+v, %v", p, err)
+	}
+}
+
+// TestOlderKeys: each promise is signed by the key of its place, or by none.
+func TestOlderKeys(t *testing.T) {
+	l := newLog(t)
+	first, second := newKey(t), newKey(t)
+	i := receipts.New(chain, l.db, l.operator)
+	i.Older = []receipts.Key{
+		{Address: first.Address(), Until: 3, Signer: first}, {Address: second.Address(), Until: 3, Signer: second}, // which never signed
+		{Address: second.Address(), Until: 8},
+	}
+	signers := func() (got []string) {
+		for n, id := range l.ids {
+			rc, err := i.Receipt(t.Context(), id)
+			switch {
+			case errors.Is(err, receipts.ErrUnsigned):
+				got = append(got, "gone")
+			case err != nil:
+				t.Fatal(err)
+			case rc.Promise == nil:
+				got = append(got, "bare")
+			default:
+				a, err := proofs.Recover(chain.PromiseDomain().PromiseDigest(rc.Promise), rc.Promise.Signature)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, map[proofs.Address]string{first.Address(): "first", second.Address(): "second", l.operator.Address(): "newest"}[a])
+			}
+			if rc != nil && rc.Entry.Index != uint64(n) {
+				t.Errorf("entry %d: %d", n, rc.Entry.Index)
+			}
+		}
+		return got
+	}
+	want := []string{"first", "first", "first", "gone", "gone", "gone", "gone", "gone", "newest"}
+	if diff := cmp.Diff(want, signers()); diff != "" {
+		t.Errorf("promised (-want +got):\n%s", diff)
+	}
+	l.set(proofs.StateFinalized, clock/1000+600)
+	want = []string{"first", "first", "first", "bare", "bare", "bare", "bare", "gone", "newest"} // the batch holds seven
+	if diff := cmp.Diff(want, signers()); diff != "" {
+		t.Errorf("finalized (-want +got):\n%s", diff)
+	}
+	i.Older[0].Signer = second
+	if rc, err := i.Receipt(t.Context(), l.ids[0]); rc != nil || err == nil {
+		t.Errorf("a key under another's address: %v, %v", rc, err)
+	}
+}
+
+// noMark covers entries below a number.
+type noMark uint64
+
+func (m noMark) Cover(index uint64) error {
+	if index < uint64(m) {
+		return nil
+	}
+	return fmt.Errorf("%w: no disk", proofs.ErrRefused)
+}
+
+// TestMark: nothing is signed that the mark does not cover, whatever level the receipt would have.
+func TestMark(t *testing.T) {
+	l := newLog(t)
+	l.set(proofs.StateFinalized, clock/1000+600)
+	signed := 0
+	i := receipts.New(chain, l.db, pen{l.operator, func(d proofs.Hash) (proofs.Signature, error) { signed++; return l.operator.SignDigest(d) }})
+	i.Mark = noMark(3)
+	for n, id := range l.ids {
+		signed = 0
+		rc, err := i.Receipt(t.Context(), id)
+		if n < 3 && (err != nil || signed != 1) || n >= 3 && (rc != nil || !errors.Is(err, proofs.ErrRefused) || signed != 0) {
+			t.Errorf("entry %d: %v, %v, signed %d", n, rc, err, signed)
+		}
 	}
 }

@@ -55,11 +55,13 @@ type child struct {
 	Small       bool // tables that are full after some hundred messages
 	Unguarded   bool // writes to a full disk
 
+	Mark            string // file of the mark; empty: none
 	BlocksElsewhere string // directory of the payloads; default: ipfs below Dir
 
 	// Faults that a test must find.
 	Early    bool // answers before it writes
 	EarlyPin bool // says that a batch is pinned before it is
+	LateMark bool // answers before it writes the mark
 	NoSync   bool // writes without syncing
 }
 
@@ -91,6 +93,12 @@ func (c *child) run(ctx context.Context) error {
 	}
 	if c.Unguarded {
 		db.Unguard()
+	}
+	var mark *storage.Mark
+	if c.Mark != "" {
+		if mark, err = storage.OpenMark(c.Mark, db); err != nil {
+			return err
+		}
 	}
 	node, err := ipfs.Open(ipfs.Config{Dir: c.blocks()})
 	if err != nil {
@@ -124,12 +132,12 @@ func (c *child) run(ctx context.Context) error {
 	g.Go(func() error { return pinner.Run(ctx) })
 	var out sync.Mutex
 	for s := range submitters {
-		g.Go(func() error { return c.submit(ctx, b, rand.New(rand.NewPCG(c.Seed, c.Round<<8|uint64(s))), &out) })
+		g.Go(func() error { return c.submit(ctx, b, mark, rand.New(rand.NewPCG(c.Seed, c.Round<<8|uint64(s))), &out) })
 	}
 	return g.Wait()
 }
 
-func (c *child) submit(ctx context.Context, b *batcher.Batcher, rng *rand.Rand, out *sync.Mutex) error {
+func (c *child) submit(ctx context.Context, b *batcher.Batcher, mark *storage.Mark, rng *rand.Rand, out *sync.Mutex) error {
 	enc := json.NewEncoder(os.Stdout)
 	for {
 		subs := make([]batcher.Submission, 1+rng.IntN(4))
@@ -147,10 +155,17 @@ func (c *child) submit(ctx context.Context, b *batcher.Batcher, rng *rand.Rand, 
 				rep.Busy = busy.Error()
 			} else if r.Err != nil {
 				return r.Err
+			} else if mark != nil && !c.LateMark {
+				if err := mark.Cover(rep.Index); err != nil {
+					return err
+				}
 			}
 			out.Lock()
 			err := enc.Encode(rep)
 			out.Unlock()
+			if err == nil && mark != nil && rep.Busy == "" {
+				err = mark.Cover(rep.Index)
+			}
 			if err != nil {
 				return err
 			}

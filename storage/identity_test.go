@@ -27,7 +27,6 @@ func TestOtherLog(t *testing.T) {
 		"its AnchorLog is 0x0200":         func(c *storage.Config) { c.Chain.AnchorLog[0] = 9 },
 		"its PromiseBond is 0x0000":       func(c *storage.Config) { c.Chain.PromiseBond[0] = 9 },
 		"its log is 0x0300":               func(c *storage.Config) { c.Chain.Log[0] = 9 },
-		"its promise key is 0x0400000000000000000000000000000000000000, and 0x0900": func(c *storage.Config) { c.PromiseKey[0] = 9 },
 	} {
 		other := made
 		change(&other)

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -144,6 +145,7 @@ type faultRun struct {
 	rng      *rand.Rand
 	child    child  // of the next round
 	dir      string // where the log is when no child works on it
+	mark     string // where its mark is then; empty: none
 	promised map[proofs.Hash]proofs.Promise
 	busy     []string      // why messages were not taken
 	startup  time.Duration // the longest that a child took to its first report
@@ -152,9 +154,10 @@ type faultRun struct {
 }
 
 func newFaultRun(t testing.TB, rng *rand.Rand, dir string) *faultRun {
+	mark := filepath.Join(t.TempDir(), "mark")
 	return &faultRun{
-		t: t, rng: rng, dir: dir, startup: 200 * time.Millisecond, promised: map[proofs.Hash]proofs.Promise{},
-		child: child{Dir: dir, Seed: rng.Uint64(), Small: rng.IntN(2) == 0, Reserve: 1 << 20},
+		t: t, rng: rng, dir: dir, mark: mark, startup: 200 * time.Millisecond, promised: map[proofs.Hash]proofs.Promise{},
+		child: child{Dir: dir, Mark: mark, Seed: rng.Uint64(), Small: rng.IntN(2) == 0, Reserve: 1 << 20},
 	}
 }
 
@@ -231,7 +234,7 @@ func (r *faultRun) check() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := checkLog(db, r.promised); err != nil {
+	if err := errors.Join(checkLog(db, r.promised), r.checkMark(db)); err != nil {
 		return err
 	}
 	node, err := ipfs.Open(ipfs.Config{Dir: blocks})
@@ -239,6 +242,29 @@ func (r *faultRun) check() (err error) {
 		return err
 	}
 	return errors.Join(checkPinned(db, node), node.Close())
+}
+
+// checkMark holds the mark against the log and what was promised: it is ahead of neither, and behind none.
+func (r *faultRun) checkMark(db *storage.DB) error {
+	if r.mark == "" {
+		return nil
+	}
+	next, err := storage.MarkNext(r.mark)
+	if err != nil && len(r.promised) == 0 {
+		return nil // the first process may have died before there was one
+	}
+	if err != nil {
+		return err
+	}
+	for id, p := range r.promised {
+		if p.Index >= next {
+			return fmt.Errorf("message %s was promised place %d, and the mark ends at %d", id, p.Index, next)
+		}
+	}
+	if tail, err := db.Tail(context.Background()); err != nil || tail.Next < next {
+		return fmt.Errorf("the mark ends at %d, the log at %d, %v", next, tail.Next, err)
+	}
+	return nil
 }
 
 // checkPinned reads back what is pinned of each batch that has a CID.
@@ -365,12 +391,16 @@ func (r *faultRun) finds(t *testing.T, round func() error) {
 // TestKillFinds is TestKill on processes that claim too much: it has to fail.
 func TestKillFinds(t *testing.T) {
 	for name, fault := range map[string]func(*child){
-		"answers before the write": func(c *child) { c.Early = true },
+		"answers before the write": func(c *child) { c.Early, c.Mark = true, "" },
+		"answers before the mark":  func(c *child) { c.LateMark = true },
 		"CID before the pin":       func(c *child) { c.EarlyPin = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newFaultRun(t, newRand(t), t.TempDir())
 			fault(&r.child)
+			if r.child.Mark == "" {
+				r.mark = ""
+			}
 			r.finds(t, r.killRound)
 		})
 	}

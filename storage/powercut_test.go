@@ -55,6 +55,7 @@ func newCutRun(t testing.TB, rng *rand.Rand) *cutRun {
 	c := &cutRun{disk: t.TempDir(), mnt: t.TempDir()}
 	c.faultRun = newFaultRun(t, rng, filepath.Join(c.disk, "log"))
 	c.child.Dir = filepath.Join(c.mnt, "log")
+	c.mark, c.child.Mark = filepath.Join(c.disk, "mark"), filepath.Join(c.mnt, "mark")
 	return c
 }
 

@@ -4,7 +4,7 @@
 //
 // A key is one letter and big-endian numbers or hashes:
 //
-//	v                  the format's version and the log that the directory belongs to
+//	v                  the format's version, the log that the directory belongs to and its promise keys
 //	t                  the tail: next index, when the pool was opened, the block known then
 //	e first            entries from index first on, packed
 //	i message          8 bytes index, 8 bytes first of its e
@@ -28,7 +28,6 @@ package storage
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,12 +48,15 @@ import (
 var (
 	// ErrInUse is wrapped when another process holds the directory.
 	ErrInUse = errors.New("the data directory is in use by another process")
-	// ErrOtherLog is wrapped when the directory belongs to another log or promise key.
-	ErrOtherLog = errors.New("the data directory belongs to another log or promise key")
+	// ErrOtherLog is wrapped when the directory belongs to another log.
+	ErrOtherLog = errors.New("the data directory belongs to another log")
+	// ErrOtherKey is wrapped when the directory's promises are signed by another key.
+	ErrOtherKey = errors.New("the promises of the data directory are signed by another key")
+	// ErrReplacedKey is wrapped when a newer key has replaced the one that is given.
+	ErrReplacedKey = errors.New("the promise key was replaced")
 )
 
 const (
-	version = 1
 	// DefaultReserve is one memtable to flush, its log, and room to say so.
 	DefaultReserve = 256 << 20
 	memtable       = 64 << 20
@@ -66,8 +68,9 @@ const (
 type Config struct {
 	Dir   string
 	Chain proofs.Chain // which log; a directory holds one
-	// PromiseKey signs the log's promises: another one would sign the promises that were given again.
+	// PromiseKey signs the promises of new entries. Another one than the directory's newest is refused.
 	PromiseKey proofs.Address
+	Rotate     bool   // PromiseKey may be a new one, which DB.Rotate makes the directory's newest
 	Reserve    uint64 // bytes that stay free on the disk; 0: DefaultReserve
 
 	tune func(badger.Options) badger.Options // tests: smaller tables, or a fault to be found
@@ -80,14 +83,18 @@ type DB struct {
 	chain   proofs.Chain
 	reserve uint64
 	faults  *badgerlog.Faults
+	key     proofs.Address // Config.PromiseKey
 
 	mu sync.Mutex // held while a batch is read, changed and stored
+
+	idMu sync.Mutex // guards id, and is held while it is stored
+	id   identity
 }
 
 // Open opens the directory, or makes it. The error says whether another process holds it, it belongs
 // to another log, or it cannot be written.
 func Open(cfg Config) (*DB, error) {
-	db := &DB{dir: cfg.Dir, chain: cfg.Chain, reserve: cfg.Reserve, faults: &badgerlog.Faults{}}
+	db := &DB{dir: cfg.Dir, chain: cfg.Chain, reserve: cfg.Reserve, faults: &badgerlog.Faults{}, key: cfg.PromiseKey}
 	if db.reserve == 0 {
 		db.reserve = DefaultReserve
 	}
@@ -118,7 +125,7 @@ func Open(cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
 	}
 	// badger leaves out a table whose checksum is wrong, says so in its log and opens without it.
-	if err := errors.Join(db.faults.Err(), db.identify(cfg.PromiseKey)); err != nil {
+	if err := errors.Join(db.faults.Err(), db.identify(cfg.Rotate)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", cfg.Dir, err), db.Close())
 	}
 	return db, nil
@@ -138,54 +145,6 @@ func writable(dir string) error {
 		return fmt.Errorf("the data directory cannot be written: %w; make it writable or give another with --data", err)
 	}
 	return os.Remove(probe)
-}
-
-// identity is what a directory belongs to.
-type identity struct {
-	Version    int
-	Chain      proofs.Chain
-	PromiseKey proofs.Address
-}
-
-// identify writes the version, the log and its promise key into a new directory, or compares them.
-func (db *DB) identify(key proofs.Address) error {
-	want := identity{version, db.chain, key}
-	raw, err := json.Marshal(want)
-	if err != nil {
-		return err
-	}
-	return db.badger.Update(func(tx *badger.Txn) error {
-		b, err := get(tx, []byte("v"))
-		if errors.Is(err, proofs.ErrNotFound) {
-			return tx.Set([]byte("v"), raw)
-		}
-		var got identity
-		if err == nil {
-			err = json.Unmarshal(b, &got)
-		}
-		if err == nil && got != want {
-			err = fmt.Errorf("%w: %s; give another directory, or what this one was made with", ErrOtherLog, got.differs(want))
-		}
-		return err
-	})
-}
-
-// differs says in what the directory differs from what it is opened as.
-func (got identity) differs(want identity) string {
-	var how []string
-	for _, f := range []struct{ what, got, want any }{
-		{"format", got.Version, want.Version},
-		{"chain", got.Chain.ChainID, want.Chain.ChainID},
-		{"AnchorLog", got.Chain.AnchorLog, want.Chain.AnchorLog},
-		{"PromiseBond", got.Chain.PromiseBond, want.Chain.PromiseBond},
-		{"log", got.Chain.Log, want.Chain.Log},
-		{"promise key", got.PromiseKey, want.PromiseKey},
-	} {
-		if f.got != f.want {
-			how = append(how, fmt.Sprintf("its %s is %v, and %v is wanted", f.what, f.got, f.want))
-		}
-	}
-	return strings.Join(how, "; ")
 }
 
 // Close closes the directory. Everything that was acknowledged is on disk before it, too.

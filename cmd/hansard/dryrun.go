@@ -103,7 +103,7 @@ func (n *node) openToRead(cfg nodeConfig, promise proofs.Address) (store anchor.
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return noStore{}, "new", nil
 	}
-	n.db, err = storage.Open(storage.Config{Dir: dir, Chain: n.chain, PromiseKey: promise})
+	n.db, err = storage.Open(storage.Config{Dir: dir, Chain: n.chain, PromiseKey: promise, Rotate: cfg.Rotate})
 	if inUse(err) {
 		return noStore{}, storeInUse, nil
 	}

@@ -62,7 +62,7 @@ func exitCode(err error) int {
 		return exitConflict // with another process, another key, or another writer of the log
 	case errors.Is(err, identity.ErrPassword):
 		return exitAuth
-	case errors.Is(err, identity.ErrNoKey), errors.Is(err, storage.ErrOtherLog), errors.Is(err, syscall.EROFS):
+	case errors.Is(err, identity.ErrNoKey), errors.Is(err, storage.ErrOtherLog), errors.Is(err, storage.ErrOtherKey), errors.Is(err, storage.ErrReplacedKey), errors.Is(err, syscall.EROFS):
 		return exitUsage
 	}
 	return exitInternal

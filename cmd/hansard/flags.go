@@ -26,6 +26,9 @@ func nodeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log-owner", Usage: "`ADDRESS` that owns the log; the default is the first --account"},
 		bondFlag(),
 		&cli.StringFlag{Name: "promise-key", Value: "promise", Usage: "`NAME` of the key that signs promises"},
+		&cli.BoolFlag{Name: "rotate-promise-key", Usage: "let --promise-key be a new key that signs promises from now on; the old ones stay in the keystore"},
+		&cli.StringFlag{Name: "mark", Usage: "`FILE` on another disk that says how far was promised, so that an old copy of --data is refused; none: no more"},
+		&cli.StringFlag{Name: "promises", Usage: "`DIR` with *.receipt.json that users or watchtowers hold: entries that they promise and --data does not hold are restored"},
 		&cli.StringFlag{Name: "password-file", Usage: "`FILE` with the password of the keys"},
 		&cli.StringFlag{Name: "log-name", Value: "main", Usage: "`NAME` of the log; its salt is the name's hash"},
 		&cli.BoolFlag{Name: "deploy", Usage: "deploy the contract and open the log if they are missing (spends gas)"},
@@ -68,7 +71,8 @@ func nodeFrom(c *cli.Context, logger *slog.Logger) (cfg nodeConfig, err error) {
 		}
 	}
 	cfg = nodeConfig{
-		Dir: c.String("data"), Promise: c.String("promise-key"), LogName: c.String("log-name"), Deploy: c.Bool("deploy"), Logger: logger,
+		Dir: c.String("data"), Promise: c.String("promise-key"), Rotate: c.Bool("rotate-promise-key"),
+		Mark: c.String("mark"), Promises: c.String("promises"), LogName: c.String("log-name"), Deploy: c.Bool("deploy"), Logger: logger,
 		Batch: batcher.Config{MaxMessages: c.Uint64("max-messages"), MaxAge: c.Duration("max-age"), Promise: c.Duration("promise")},
 	}
 	var file chainFile

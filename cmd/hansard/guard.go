@@ -84,7 +84,9 @@ func (n *node) wireGuard(cfg nodeConfig) (err error) {
 
 // lookAtPromises reads what was promised before the first new promise is given.
 func (n *node) lookAtPromises(ctx context.Context) error {
-	n.lookAtHead(ctx)
+	if err := n.lookAtHead(ctx); err != nil {
+		return err
+	}
 	return n.guard.Look(ctx)
 }
 

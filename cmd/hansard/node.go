@@ -39,6 +39,9 @@ type nodeConfig struct {
 	Contract  proofs.Address  // AnchorLog; zero: where this version deploys it
 	Bond      bondChoice      // PromiseBond
 	Promise   string          // key that signs promises, in Dir/keys
+	Rotate    bool            // Promise may be a new key, which signs from now on
+	Mark      string          // file that says how far was promised; empty: none, noMark: none any more
+	Promises  string          // folder with receipts of entries that the store may not hold; empty: none
 	Password  string
 	LogName   string        // the log's salt is its hash
 	Deploy    bool          // deploy the contract and open the log where they are missing
@@ -74,6 +77,9 @@ type node struct {
 	bond     atomic.Pointer[bondView] // nil: not read yet
 	key      proofs.Address           // that signs promises
 	logger   *slog.Logger
+	mark     *storage.Mark // nil: none
+	halted   atomic.Bool   // nothing is promised any more
+	unmarked atomic.Bool   // the mark could not be written when it was last needed
 	close    []func() error
 }
 
@@ -104,7 +110,7 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 	n.name(&cfg)
 	// The directory first: if it belongs to another log, nothing is spent.
 	if n.db, err = storage.Open(storage.Config{
-		Dir: filepath.Join(cfg.Dir, "log"), Chain: n.chain, PromiseKey: promise.Address(),
+		Dir: filepath.Join(cfg.Dir, "log"), Chain: n.chain, PromiseKey: promise.Address(), Rotate: cfg.Rotate,
 	}); err != nil {
 		return n, err
 	}
@@ -119,8 +125,11 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 	if err := n.checkNewest(ctx); err != nil {
 		return n, err
 	}
+	if err := n.ready(ctx, cfg); err != nil {
+		return n, restoreError(err)
+	}
 	n.trust = &proofs.Trust{Logs: []proofs.TrustedLog{{
-		Name: cfg.LogName, Chain: n.chain, PromiseKeys: []proofs.Address{promise.Address()},
+		Name: cfg.LogName, Chain: n.chain, PromiseKeys: keysNewestFirst(n.db),
 	}}}
 	n.lookAtBond(ctx)
 	if err := n.wire(cfg, promise); err != nil {
@@ -204,6 +213,10 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 		return err
 	}
 	n.issuer = receipts.New(n.chain, n.db, promise)
+	n.issuer.Mark = n
+	if n.issuer.Older, err = n.olderKeys(cfg); err != nil {
+		return err
+	}
 	return n.wireGuard(cfg)
 }
 
@@ -244,20 +257,30 @@ func (n *node) notBefore() proofs.Hash {
 // headPeriod is how often the newest block is asked for: about one block of Ethereum.
 const headPeriod = 12 * time.Second
 
-// lookAtHead refreshes notBefore. Nodes that do not answer leave it as it is: older is still true.
-func (n *node) lookAtHead(ctx context.Context) {
-	if b, err := n.nodes.Head(ctx); err == nil {
-		n.newest.Store(&b.Hash)
-		n.guard.Saw(*b)
+// lookAtHead refreshes notBefore, and returns an error if the log went on there without us. Nodes that do not
+// answer leave all as it is: older is still true.
+func (n *node) lookAtHead(ctx context.Context) error {
+	b, err := n.nodes.Head(ctx)
+	if err != nil {
+		return nil
 	}
+	n.newest.Store(&b.Hash)
+	n.guard.Saw(*b)
+	if err := n.checkAt(ctx, b.Hash); exitCode(err) == exitConflict {
+		return err
+	}
+	return nil
 }
 
-// followHead keeps notBefore fresh.
+// followHead keeps notBefore fresh, and ends when somebody else anchored in the log: the places that come next
+// may be taken.
 func (n *node) followHead(ctx context.Context) error {
 	tick := time.NewTicker(headPeriod)
 	defer tick.Stop()
 	for {
-		n.lookAtHead(ctx)
+		if err := n.lookAtHead(ctx); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -271,9 +294,9 @@ func (n *node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.batcher.Run(ctx) })
 	g.Go(func() error { return n.pinner.Run(ctx) })
-	g.Go(func() error { return n.anchorer.Run(ctx) })
-	g.Go(func() error { return n.followHead(ctx) })
 	g.Go(func() error { return n.followBond(ctx) })
+	g.Go(func() error { return n.halt(ctx, n.anchorer.Run) })
+	g.Go(func() error { return n.halt(ctx, n.followHead) })
 	g.Go(func() error { return n.watchChain(ctx) })
 	g.Go(func() error { return n.guard.Run(ctx) })
 	if n.answerer != nil {

@@ -115,7 +115,16 @@ func overCap(err error) error {
 // checkNewest refuses a store that is behind the chain. A batch is in the store before it is sent, so
 // that is an old copy; going on would promise indices that are taken.
 func (n *node) checkNewest(ctx context.Context) error {
-	head, err := anchor.ReadHead(ctx, n.nodes, n.chain)
+	b, err := n.nodes.Head(ctx)
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	return n.checkAt(ctx, b.Hash)
+}
+
+// checkAt is checkNewest at a block.
+func (n *node) checkAt(ctx context.Context, block proofs.Hash) error {
+	head, err := anchor.ReadHeadAt(ctx, n.nodes, n.chain, block)
 	if err != nil {
 		return &exitError{exitUnreachable, err}
 	}
@@ -124,8 +133,9 @@ func (n *node) checkNewest(ctx context.Context) error {
 		return err
 	}
 	if head.Batches > tail.Batches {
-		return &exitError{exitConflict, fmt.Errorf("the chain holds %d batches of this log and the data directory %d: it is an old copy; "+
-			"start with the newest one, since this one would promise places that are taken", head.Batches, tail.Batches)}
+		return conflict("the chain holds %d batches of this log and the data directory %d: it is an old copy, or another service writes to the log; "+
+			"stop that one and start with the newest copy, since this one would promise places that are taken (--promises restores only what is not on the chain yet)",
+			head.Batches, tail.Batches)
 	}
 	return nil
 }

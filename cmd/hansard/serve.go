@@ -89,6 +89,10 @@ func hintDir(err error, flag string) error {
 	if errors.Is(err, storage.ErrOtherLog) {
 		return fmt.Errorf("%w, or name its own log: --log-owner (without it the first --account), --log-name, and --bond (none for a directory whose PromiseBond is zero)", err)
 	}
+	if errors.Is(err, storage.ErrOtherKey) {
+		return fmt.Errorf("%w; name that key with --promise-key, or add --rotate-promise-key to have the new one sign from here on: "+
+			"docs/keys.md says what comes before", err)
+	}
 	if inUse(err) {
 		return fmt.Errorf("%w; stop that process or give another directory with %s", err, flag)
 	}

