@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/hansard-dao/hansard/bindings"
 	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/identity"
@@ -43,7 +41,7 @@ func TestAttacks(t *testing.T) {
 // operate starts the operator, who promises within so long.
 func (s *siege) operate(promise time.Duration) {
 	s.Helper()
-	s.serve(program(s.T, honest), "", "--promise", promise.String())
+	s.serve(program(s.T, honest), "", "--promise", promise.String(), "--answer-poll", "1s")
 }
 
 // prepare makes promises that are due, and an operator that goes on: what it promises from then on lasts for a day.
@@ -185,13 +183,17 @@ func (s *siege) leave() {
 	if got, want := s.credit(operator), new(big.Int).Mul(bond.Deposit(), big.NewInt(int64(s.owed))); got.Cmp(want) != 0 {
 		s.Errorf("the operator is owed %s for %d answers, want %s", got, s.owed, want)
 	}
-	s.transact(s.keys["anchor"], ownerCall(s.world, promiseBond.PackUnbond(s.log.Log)))
-	last := s.challenged(1)
-	s.answered(last...)
+	s.spend(0, "operator", "anchor", "bond", "unbond")
+	s.answered(s.challenged(1)...)
+	s.spend(usageExit, "operator", "anchor", "bond", "withdraw")
 	s.anvil.pass(bond.UnbondingTime)
 	s.refused(s.eve, attack{"challenge a bond that may leave", bond.PlanChallenge(s.log, s.kept[s.next].Promise), &bindings.PromiseBondTooLate{}})
-	s.transact(s.keys["anchor"], ownerCall(s.world, promiseBond.PackCollect(common.Address(operator))))
-	s.transact(s.keys["anchor"], ownerCall(s.world, promiseBond.PackWithdraw(s.log.Log, common.Address(operator))))
+	s.spend(0, "operator", "anchor", "promise", "collect")
+	home := proofs.Address{0x40, 0x0e}
+	s.spend(0, "operator", "anchor", "bond", "withdraw", "--to", home.String())
+	if got := s.balance(home); got.Cmp(bondAmount) != 0 {
+		s.Errorf("the operator took %s home", got)
+	}
 	if b := s.bonded(); b.Broken || b.Amount.Sign() != 0 || b.Open != 0 {
 		s.Errorf("after it left the bond is %+v", b)
 	}

@@ -198,7 +198,3 @@ func (w *world) answerBlock(p *proofs.Promise) uint64 {
 	}
 	return found[0].BlockNumber
 }
-
-func ownerCall(w *world, data []byte) anchor.Planned {
-	return anchor.Planned{To: w.log.PromiseBond, Data: data}
-}

@@ -26,6 +26,9 @@ import (
 
 const password = "correct horse"
 
+// usageExit is the exit code of what was refused before anything was sent.
+const usageExit = 2
+
 // builds is where the programs are.
 var builds string
 
