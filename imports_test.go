@@ -114,6 +114,7 @@ var rules = []rule{
 	{pkg: "internal/faultrpc", never: []string{badger, ipfs, merkletree, cli}, reason: "a node that lies knows nothing of what is anchored on it"},
 	{pkg: "internal/faulttest", reason: "it has tests only"},
 	{pkg: "internal/lazyfs", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "a disk for tests knows nothing of what is written to it"},
+	{pkg: "tools/scenarios", reason: "it has tests only"},
 	{pkg: "tools/faults", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "it prints what tests say"},
 	{pkg: "cmd/hansard", ours: []string{"*"}, reason: "it wires everything, but no other command"},
 }

@@ -36,7 +36,7 @@ func newServer(n *node, cfg nodeConfig, c api.Config) *http.Server {
 	case "late":
 		n.pinner = pinInto(n, cfg, heldNode{n.ipfs, filepath.Join(cfg.Dir, "release")})
 	case "withhold":
-		n.pinner, n.answerer = pinInto(n, cfg, noNode{}), nil
+		n.pinner, n.answerer, c.Promises = pinInto(n, cfg, noNode{}), nil, nil
 		server := api.NewServer(c)
 		server.Handler = withhold(server.Handler)
 		return server

@@ -13,6 +13,7 @@ import (
 	"github.com/hansard-dao/hansard/api"
 	"github.com/hansard-dao/hansard/batcher"
 	"github.com/hansard-dao/hansard/bindings"
+	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/cost"
 	"github.com/hansard-dao/hansard/guard"
 )
@@ -22,8 +23,12 @@ func answerFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "answer-account", Usage: "`URI` of the key that answers challenges of the bond, as of --account", DefaultText: "the first --account"},
 		&cli.StringFlag{Name: "answer-cap", Value: "0.05 ether", Usage: "most that the answer to one challenge may cost; --max-fee-gwei holds until half of the time to answer is over (`AMOUNT`)"},
+		&cli.DurationFlag{Name: "answer-poll", Value: time.Minute, Usage: "look for challenges every `TIME`"},
 	}
 }
+
+// maxAnswerPoll leaves many looks for each challenge.
+const maxAnswerPoll = bond.AnswerTime / 72
 
 // answerFrom reads answerFlags.
 func (cfg *nodeConfig) answerFrom(c *cli.Context) (err error) {
@@ -32,6 +37,9 @@ func (cfg *nodeConfig) answerFrom(c *cli.Context) (err error) {
 	}
 	if cfg.AnswerCap.Sign() == 0 {
 		return usage("--answer-cap: with an amount of 0 a challenge costs the bond")
+	}
+	if cfg.Look = c.Duration("answer-poll"); cfg.Look <= 0 || cfg.Look > maxAnswerPoll {
+		return usage("--answer-poll: want a time over 0 and at most %s, got %s", maxAnswerPoll, cfg.Look)
 	}
 	if uri := c.String("answer-account"); uri != "" {
 		signers, err := openSigners(c, []string{uri}, filepath.Join(cfg.Dir, "keys"), cfg.Password)
@@ -70,7 +78,7 @@ func (n *node) wireGuard(cfg nodeConfig) (err error) {
 	}
 	a := guard.AnswererConfig{
 		Nodes: n.nodes, Log: n.chain, Store: n.db, Signer: cfg.Answer, Fees: cfg.Anchor.Fees, DataFee: cfg.Anchor.DataFee,
-		Cap: cfg.AnswerCap, FromBlock: cfg.Anchor.FromBlock, Window: cfg.Anchor.LogWindow, Logger: cfg.Logger,
+		Cap: cfg.AnswerCap, FromBlock: cfg.Anchor.FromBlock, Window: cfg.Anchor.LogWindow, Poll: cfg.Look, Logger: cfg.Logger,
 	}
 	if a.Signer == nil {
 		a.Signer = cfg.Signers[0]

@@ -49,6 +49,7 @@ type nodeConfig struct {
 	Batch     batcher.Config
 	Answer    signer.Signer // of answers to challenges; nil: the first of Signers
 	AnswerCap *big.Int      // what the answer to one challenge may cost, in wei; nil: guard's default
+	Look      time.Duration // the time between looks for challenges; 0: guard's default
 	Logger    *slog.Logger
 	Fold      *nodeConfig   // the chain that the log is folded into, see openFold; nil: none
 	Every     time.Duration // least time between two heads there; 0: fold's default

@@ -1,0 +1,247 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"net/http"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/ethclient"
+
+	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/bindings"
+	"github.com/hansard-dao/hansard/bond"
+	"github.com/hansard-dao/hansard/client"
+	"github.com/hansard-dao/hansard/identity"
+	"github.com/hansard-dao/hansard/proofs"
+)
+
+// attack is a call that must be refused for its own reason.
+type attack struct {
+	name   string
+	call   anchor.Planned
+	reason any // the contract's error
+}
+
+// speak submits messages of the author in one request and returns their ids.
+func (w *world) speak(author *identity.Key, words ...string) (ids []proofs.Hash) {
+	w.Helper()
+	c := w.client()
+	subs := make([]proofs.Submission, len(words))
+	for i, body := range words {
+		m := proofs.Message{Log: w.log.Log, Room: "demo-dao", Author: proofs.Author(author.Address().String()),
+			SentAt: uint64(time.Now().UnixMilli()), Kind: "text/plain", Body: body, Salt: proofs.Keccak([]byte(body))}
+		e, err := author.SignMessage(w.log.MessageDomain(), &m)
+		if err != nil {
+			w.Fatal(err)
+		}
+		subs[i] = proofs.Submission{Message: m, Evidence: e}
+		ids = append(ids, w.log.MessageDomain().MessageID(&m))
+	}
+	answers, err := c.SubmitMany(w.Context(), subs)
+	for i := 0; err == nil && i < len(answers); i++ {
+		if answers[i].Err != nil {
+			err = answers[i].Err
+		}
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	return ids
+}
+
+func (w *world) client() *client.Client {
+	w.Helper()
+	c, err := client.New(w.service.url, &http.Client{Timeout: time.Minute})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return c
+}
+
+// receipts fetches receipts with inclusion proofs: the attacker knows what everybody knows.
+func (w *world) receipts(ids []proofs.Hash) (all []*proofs.Receipt) {
+	w.Helper()
+	c := w.client()
+	for _, id := range ids {
+		var rc *proofs.Receipt
+		w.eventually("a receipt was included", func() bool {
+			b, err := c.Receipt(w.Context(), id)
+			if err == nil {
+				rc, err = proofs.ParseReceipt(b)
+			}
+			if err != nil {
+				w.Fatal(err)
+			}
+			return rc.Level >= proofs.Included
+		})
+		all = append(all, rc)
+	}
+	return all
+}
+
+// refused sends the attack and wants it to revert for its reason, or, where the operator may be faster, for another.
+func (w *world) refused(key *identity.Key, a attack, or ...any) {
+	w.Helper()
+	to := common.Address(a.call.To)
+	_, err := w.eth.CallContract(context.Background(), ethereum.CallMsg{From: common.Address(key.Address()), To: &to, Value: a.call.Value, Data: a.call.Data}, nil)
+	raw, ok := ethclient.RevertErrorData(err)
+	if !ok {
+		w.Errorf("%s: the call gave %v", a.name, err)
+		return
+	}
+	got, err := promiseBond.UnpackError(raw)
+	if err != nil || !slices.ContainsFunc(append(or, a.reason), func(r any) bool { return reflect.TypeOf(r) == reflect.TypeOf(got) }) {
+		w.Errorf("%s: refused with %T, %v; want %T", a.name, got, err, a.reason)
+	}
+	if r := w.transact(key, a.call); r.Status != 0 {
+		w.Errorf("%s: it was mined and did not revert", a.name)
+	}
+}
+
+// highS returns the other signature of the same digest by the same key.
+func highS(s proofs.Signature) proofs.Signature {
+	half := new(big.Int).Sub(crypto.S256().Params().N, new(big.Int).SetBytes(s[32:64]))
+	half.FillBytes(s[32:64])
+	s[64] = 27 + 28 - s[64]
+	return s
+}
+
+// elsewhere are promises of the operator's own key that are not of this log, this bond or this chain.
+func (w *world) elsewhere(p proofs.Promise) map[string]proofs.Promise {
+	w.Helper()
+	sign := func(c proofs.Chain, p proofs.Promise) proofs.Promise {
+		s, err := w.keys["promise"].SignDigest(c.PromiseDomain().PromiseDigest(&p))
+		if err != nil {
+			w.Fatal(err)
+		}
+		p.Signature = s
+		return p
+	}
+	p.Leaf = proofs.Keccak([]byte("a leaf that was promised elsewhere"))
+	chain, other := w.log, w.log
+	chain.ChainID++
+	other.PromiseBond[0]++
+	return map[string]proofs.Promise{"another chain": sign(chain, p), "another bond": sign(other, p)}
+}
+
+// attacks are all that can be tried against a promise that was kept.
+func (w *world) attacks(rc, other *proofs.Receipt) (all []attack) {
+	w.Helper()
+	p, b, c := rc.Promise, *rc.Batch, w.contents()
+	path := c.path(b.Number)
+	add := func(name string, call anchor.Planned, reason any) {
+		all = append(all, attack{fmt.Sprintf("index %d: %s", p.Index, name), call, reason})
+	}
+	changed := func(change func(*proofs.Batch)) proofs.Batch { f := b; change(&f); return f }
+	noBreach, badProof, badSignature := &bindings.PromiseBondNoBreach{}, &bindings.PromiseBondBadProof{}, &bindings.PromiseBondBadSignature{}
+
+	add("missed", bond.PlanSlashMissed(w.log, p), noBreach)
+	add("late, true batch", bond.PlanSlashLate(w.log, p, b, path), noBreach)
+	late := changed(func(f *proofs.Batch) { f.Time = p.Deadline + 1 })
+	add("late, forged time", bond.PlanSlashLate(w.log, p, late, path), badProof)
+	add("late, forged time, no path", bond.PlanSlashLate(w.log, p, late, nil), badProof)
+	add("late, number out of the log", bond.PlanSlashLate(w.log, p, changed(func(f *proofs.Batch) { f.Time, f.Number = p.Deadline+1, 1<<40 }), path), badProof)
+	newest := c.batches[len(c.batches)-1]
+	if !newest.Contains(p.Index) {
+		add("late, by another batch", bond.PlanSlashLate(w.log, p, newest, c.path(newest.Number)), noBreach)
+		newest.First, newest.Size, newest.Time = 0, 1<<20, p.Deadline+1
+		add("late, another batch stretched over it", bond.PlanSlashLate(w.log, p, newest, c.path(newest.Number)), badProof)
+	}
+
+	substitute := func(name string, leaf proofs.Hash, b proofs.Batch, inclusion []proofs.Hash) {
+		add("substitution, "+name, bond.PlanSlashSubstitution(w.log, p, leaf, b, path, inclusion), badProof)
+	}
+	substitute("a leaf of another index", other.Promise.Leaf, *other.Batch, other.Inclusion)
+	substitute("a leaf of another index, in its batch", other.Promise.Leaf, b, rc.Inclusion)
+	substitute("padding", proofs.Hash{}, b, rc.Inclusion)
+	if len(rc.Inclusion) > 0 {
+		substitute("the root as a leaf", b.Root, b, nil)
+		pair := [2]proofs.Hash{p.Leaf, rc.Inclusion[0]}
+		if (p.Index-b.First)%2 == 1 {
+			pair[0], pair[1] = pair[1], pair[0]
+		}
+		substitute("an inner node", proofs.HashNode(pair[0], pair[1]), b, rc.Inclusion[1:])
+		substitute("an inner node, a smaller batch", proofs.HashNode(pair[0], pair[1]), changed(func(f *proofs.Batch) { f.Size = 1 }), rc.Inclusion[1:])
+		substitute("the sibling", rc.Inclusion[0], b, append([]proofs.Hash{p.Leaf}, rc.Inclusion[1:]...))
+		substitute("the sibling, first moved", rc.Inclusion[0], changed(func(f *proofs.Batch) { f.First-- }), append([]proofs.Hash{p.Leaf}, rc.Inclusion[1:]...))
+	}
+	forged := proofs.Keccak([]byte("forged"))
+	substitute("a forged batch", forged, changed(func(f *proofs.Batch) { f.Root, f.First, f.Size = forged, p.Index, 1 }), nil)
+	substitute("a larger batch", forged, changed(func(f *proofs.Batch) { f.Size = 1 << 30 }), make([]proofs.Hash, 30))
+
+	q := other.Promise
+	add("conflict with itself", bond.PlanSlashConflict(w.log, p, p), noBreach)
+	add("conflict with another index", bond.PlanSlashConflict(w.log, p, q), noBreach)
+	moved := *q
+	moved.Index = p.Index
+	add("conflict with a promise moved here", bond.PlanSlashConflict(w.log, p, &moved), badSignature)
+	for where, e := range w.elsewhere(*p) {
+		add("conflict with a promise of "+where, bond.PlanSlashConflict(w.log, p, &e), badSignature)
+		add("missed, by a promise of "+where, bond.PlanSlashMissed(w.log, &e), badSignature)
+	}
+	stranger := *p
+	stranger.Log[0]++
+	add("missed, in another log", bond.PlanSlashMissed(w.log, &stranger), &bindings.PromiseBondNoBond{})
+	future := *p
+	future.Index += 1 << 20
+	add("missed, a promise that was never made", bond.PlanSlashMissed(w.log, &future), badSignature)
+	high := *p
+	high.Signature = highS(p.Signature)
+	add("challenge with the other s", bond.PlanChallenge(w.log, &high), badSignature)
+	dear := bond.PlanChallenge(w.log, p)
+	dear.Value = ether(1)
+	add("challenge with another deposit", dear, &bindings.PromiseBondBadValue{})
+	add("conclude what nobody challenged", bond.PlanConclude(w.log, p), &bindings.PromiseBondNotChallenged{})
+	return all
+}
+
+// usurpations are what only the owner may do.
+func (w *world) usurpations(by proofs.Address) (all []attack) {
+	for name, data := range map[string][]byte{
+		"addKey":    promiseBond.PackAddKey(w.log.Log, common.Address(by)),
+		"revokeKey": promiseBond.PackRevokeKey(w.log.Log, common.Address(w.keys["promise"].Address())),
+		"unbond":    promiseBond.PackUnbond(w.log.Log), "withdraw": promiseBond.PackWithdraw(w.log.Log, common.Address(by)),
+		"fund": promiseBond.PackFund(w.log.Log),
+	} {
+		all = append(all, attack{name, anchor.Planned{To: w.log.PromiseBond, Data: data}, &bindings.PromiseBondNotOwner{}})
+	}
+	return all
+}
+
+// challenge reads a promise's challenge.
+func (w *world) challenge(p *proofs.Promise) bindings.ChallengesOutput {
+	w.Helper()
+	c, err := promiseBond.UnpackChallenges(w.view(w.log.PromiseBond, promiseBond.PackChallenges(bond.PromiseID(w.log, p))))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return c
+}
+
+// answered waits until the operator has answered by itself.
+func (w *world) answered(all ...*proofs.Receipt) {
+	w.Helper()
+	for _, rc := range all {
+		w.eventually(fmt.Sprintf("the challenge of index %d was answered", rc.Promise.Index), func() bool { return w.challenge(rc.Promise).Closed })
+	}
+}
+
+// answer is the answer to a challenge that anybody who has the receipt can give.
+func (w *world) answer(rc *proofs.Receipt) anchor.Planned {
+	return bond.PlanAnswer(w.log, rc.Promise, *rc.Batch, w.contents().path(rc.Batch.Number), rc.Inclusion)
+}
+
+// intact fails unless the bond is whole.
+func (w *world) intact() {
+	w.Helper()
+	if b := w.bonded(); b.Broken || b.Amount.Cmp(bondAmount) != 0 {
+		w.Fatalf("the bond is %+v", b)
+	}
+}
