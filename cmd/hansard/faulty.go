@@ -58,12 +58,12 @@ type heldNode struct {
 	release string
 }
 
-func (h heldNode) Pin(ctx context.Context, manifest proofs.Hash, name string) error {
+func (h heldNode) Keep(ctx context.Context, name string, write func(func([]byte) error) (proofs.Hash, error)) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if _, err := os.Stat(h.release); err == nil {
-			return h.Node.Pin(ctx, manifest, name)
+			return h.Node.Keep(ctx, name, write)
 		}
 		select {
 		case <-ctx.Done():
@@ -76,8 +76,10 @@ func (h heldNode) Pin(ctx context.Context, manifest proofs.Hash, name string) er
 // noNode forgets what it is given.
 type noNode struct{}
 
-func (noNode) Put(context.Context, [][]byte) error            { return nil }
-func (noNode) Pin(context.Context, proofs.Hash, string) error { return nil }
+func (noNode) Keep(_ context.Context, _ string, write func(func([]byte) error) (proofs.Hash, error)) error {
+	_, err := write(func([]byte) error { return nil })
+	return err
+}
 
 // withhold answers for no message and no payload.
 func withhold(next http.Handler) http.Handler {
