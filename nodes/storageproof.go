@@ -35,7 +35,16 @@ func (q *Quorum) StorageProof(ctx context.Context, block proofs.Hash, account pr
 	at := rpc.BlockNumberOrHashWithHash(common.Hash(block), false)
 	what := fmt.Sprintf("prove slot %s of %s at block %s", slot, account, block)
 	_, err = first(ctx, q, what, func(ctx context.Context, n *node) (*storageProof, error) {
-		return orAbsent(call[storageProof](ctx, n, "eth_getProof", common.Address(account), []proofs.Hash{slot}, at))
+		p, err := orAbsent(call[storageProof](ctx, n, "eth_getProof", common.Address(account), []proofs.Hash{slot}, at))
+		var stated rpc.Error
+		if errors.As(err, &stated) { // it may know blocks by their numbers only
+			p, err2 := orAbsent(call[storageProof](ctx, n, "eth_getProof", common.Address(account), []proofs.Hash{slot}, hexutil.Uint64(h.Number)))
+			if err2 != nil {
+				err2 = fmt.Errorf("%s; and by number: %w", err, err2)
+			}
+			return p, err2
+		}
+		return p, err
 	}, func(p *storageProof) error {
 		if len(p.Storage) != 1 {
 			return errors.New("its answer is not about the one slot that was asked for")

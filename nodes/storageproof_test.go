@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -209,5 +210,31 @@ func TestStorageProofLies(t *testing.T) {
 				t.Errorf("health: %+v", h)
 			}
 		})
+	}
+}
+
+// TestStorageProofByNumber has a node that knows no hashes of blocks.
+func TestStorageProofByNumber(t *testing.T) {
+	c := openChain(t)
+	s := openLog(t, c.URL(), func() {
+		if err := c.Mine(1); err != nil {
+			t.Fatal(err)
+		}
+	})
+	var asked atomic.Int32
+	old := proxy(t, c, func(method string, answer map[string]any) {
+		if method == "eth_getProof" && asked.Add(1) == 1 {
+			delete(answer, "result")
+			answer["error"] = map[string]any{"code": -32602, "message": "invalid argument 2: hex string expected"}
+		}
+	})
+	q, err := Dial(t.Context(), []string{old}, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	s.check(t, q, s.log, s.after, proofs.AnchorLogHead{Submitter: proofs.Address(rich()), Batches: 2, Messages: 12})
+	if n := asked.Load(); n != 2 {
+		t.Errorf("asked %d times", n)
 	}
 }

@@ -98,6 +98,9 @@ func lookup(root Hash, key []byte, nodes [][]byte) ([]byte, error) {
 				return nil, ErrProof
 			}
 			if !bytes.HasPrefix(path, part) {
+				if empty := !items[1].list && len(items[1].content) == 0; empty || !leaf && badChild(items[1]) || leaf && items[1].list {
+					return nil, ErrProof
+				}
 				return absent(nodes)
 			}
 			if leaf {

@@ -5,6 +5,7 @@ import * as dagCBOR from "@ipld/dag-cbor";
 import { concat, getBytes, hexlify, keccak256, sha256, toBeHex } from "ethers";
 import { CID } from "multiformats/cid";
 import { create as digestOf } from "multiformats/hashes/digest";
+import { verifyEvidence } from "./evidence.mjs";
 import * as v from "./verify.mjs";
 
 const ZERO = toBeHex(0, 32);
@@ -170,6 +171,15 @@ function trust({ cases, bad }) {
     ...some(bad, "bad trust files").map((b) => refused(b.why, () => v.parseTrust(bytes(b))))];
 }
 
+/** Files in a folder, and what every verifier must say of them. */
+const judged = (folder, judge) => ({ cases }, dir) => some(cases, folder).map(({ name, file, trust, checks, verdict, exit, ...input }) => {
+  const read = (path) => readFileSync(`${dir}/../${folder}/${path}`);
+  const got = judge(read(file), { ...input, trust: trust ? v.parseTrust(read(trust)) : null });
+  const status = Object.fromEntries(got.checks.map((c) => [c.id, c.status]));
+  return [name, [got.verdict, got.exit, ...Object.keys(checks).map((id) => `${id} ${status[id]}`)],
+    [verdict, exit, ...Object.entries(checks).map((pair) => pair.join(" "))]];
+});
+
 /** Rows [name, got, want] of each file. */
 const VECTORS = {
   "tree.json": tree, "range.json": range, "messages.json": messages, "promises.json": promises, "manifest.json": manifest, "heads.json": heads, "trust.json": trust,
@@ -177,13 +187,8 @@ const VECTORS = {
     ...some(cases, "entries").map(({ entry, ...want }, i) => [`case ${i}`, [v.leafData(entry), v.leafOf(entry), v.leafData(parseLeafData(want.leafData))],
       [want.leafData, want.leaf, want.leafData]]),
     ...some(bad, "bad leafData").map(({ why, leafData }) => refused(why, () => parseLeafData(leafData)))],
-  "receipts.json": ({ cases }, dir) => some(cases, "receipts").map(({ name, file, trust, checks, verdict, exit, ...input }) => {
-    const read = (path) => readFileSync(`${dir}/../receipts/${path}`);
-    const got = v.verify(read(file), { ...input, trust: trust ? v.parseTrust(read(trust)) : null });
-    const status = Object.fromEntries(got.checks.map((c) => [c.id, c.status]));
-    return [name, [got.verdict, got.exit, ...Object.keys(checks).map((id) => `${id} ${status[id]}`)],
-      [verdict, exit, ...Object.entries(checks).map((pair) => pair.join(" "))]];
-  }),
+  "receipts.json": judged("receipts", v.verify),
+  "evidence.json": judged("evidence", verifyEvidence),
 };
 
 /** Compares the vectors of one file; returns their number, or throws at the first that differs. */

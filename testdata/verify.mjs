@@ -1,4 +1,5 @@
-// Verifies Hansard receipts offline: a second implementation, written from docs/receipt-v1.md alone.
+// Verifies Hansard receipts offline: a second implementation, written from docs/receipt-v1.md alone. Evidence of a
+// breach, section 11, is for evidence.mjs.
 // It shares nothing with the Go code; hashes and curve arithmetic come from ethers. "Section" means a
 // section of that page, V1 to V13 its checks. Hashes, addresses and keys are lower-case 0x hex,
 // integers BigInt (exported functions take decimal strings too), other bytes Uint8Array.
@@ -11,14 +12,14 @@ import { parseArgs } from "node:util";
 import { concat, encodeRlp, hexlify, keccak256, recoverAddress, sha256, toBeArray, toBeHex, toUtf8Bytes, zeroPadValue } from "ethers";
 
 const ZERO = toBeHex(0, 32);
-const [MAX_FILE, MAX_DEPTH, U32, U64] = [1 << 20, 32, 1n << 32n, 1n << 64n];
+export const [MAX_FILE, MAX_DEPTH, U32, U64] = [1 << 20, 32, 1n << 32n, 1n << 64n];
 const CURVE_N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
-const need = (holds, otherwise) => { if (!holds) throw new Error(otherwise); };
-const H = (...parts) => keccak256(concat(parts));
+export const need = (holds, otherwise) => { if (!holds) throw new Error(otherwise); };
+export const H = (...parts) => keccak256(concat(parts));
 const hashText = (s) => keccak256(toUtf8Bytes(s));
-const word = (n) => toBeHex(BigInt(n), 32);
+export const word = (n) => toBeHex(BigInt(n), 32);
 /** Text of a file made safe for a terminal: all but printable ASCII is escaped. */
-const show = (s) => s.slice(0, 300).replace(/[^ -~]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+export const show = (s) => s.slice(0, 300).replace(/[^ -~]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 
 /** Sections 2, 4 and 8: what is hashed and signed. */
 const MESSAGE_TYPE = "Message(bytes32 log,string room,string author,uint64 sentAt,string kind,string body,string[] attachments,string source,bytes32 replyTo,bytes32 replaces,bytes32 seen,bytes32 notBefore,bytes32 salt)";
@@ -205,12 +206,16 @@ const AUTHORSHIP = object({ evidence: base64(0, 65536), block: optional(object({
 const CLASS = field((v) => /^[1-6]$/.test(v?.token), "a class from 1 to 6", (v) => Number(v.token));
 const ENTRY = object({ log: h32, index: u64, room: h32, roomIndex: u64, roomPrev: h32, message: h32, author: h32,
   vouch: CLASS, evidence: h32, receivedAt: u64 });
-const PROMISE = object({ deadline: u64, beneficiary: h20, signature: hex(65) });
+const PROMISE_FIELDS = { deadline: u64, beneficiary: h20, signature: hex(65) };
+const PROMISE = object(PROMISE_FIELDS);
 const BATCH = object({ number: uint(U32), root: h32, first: u64, size: uint(U32), time: u64, cid: h32 });
 const ANCHOR = { blockNumber: u64, blockHash: h32, txIndex: indexInBlock, logIndex: indexInBlock };
 const PROOF = { header: base64(1, 16384), proof: list(1, 64, base64(1, MAX_FILE)) };
 const FOLD = object({ chain: object({ chainId: u64, anchorLog: h20, log: h32 }), path: list(0, 31, h32), batch: BATCH, anchor: object({ ...ANCHOR, ...PROOF }),
   head: object({ batches: uint(U32), messages: u64, peaks: list(0, 32, h32), blockNumber: u64, blockHash: h32 }) });
+
+/** The readers of section 9, for evidence.mjs. */
+export const readers = { object, list, optional, constant, field, base64, hex, u64, h20, h32, CHAIN, PROMISE_FIELDS, BATCH, FROZEN: object({ ...ANCHOR, ...PROOF }) };
 
 /** V1: the typed receipt in a file, or an error that says what and where. */
 export function parseReceipt(bytes) {
@@ -267,12 +272,19 @@ export function parseRLP(bytes) {
   return value;
 }
 
-const isBytes = (item, length = item.length) => !Array.isArray(item) && item.length === length;
+export const isBytes = (item, length = item.length) => !Array.isArray(item) && item.length === length;
 const isChild = (item) => (Array.isArray(item) ? item.encoded < 32 : item.length === 32);
 const isInteger = (item, n) => item.length <= 8 && item[0] !== 0 && BigInt(item.length && hexlify(item)) === n;
 
 /** V7.3: the value under a hex key of the trie with this root; the nodes serve strictly in order, all of them. */
 export function trieValue(root, key, proof) {
+  const value = trieLookup(root, key, proof);
+  need(value, "the key is absent");
+  return value;
+}
+
+/** The same, or null where the nodes show that a trie, whose keys have one length, does not hold the key. */
+export function trieLookup(root, key, proof) {
   let [used, path] = [0, key.slice(2)];
   const load = (hash) => {
     need(used < proof.length, "the proof ends early");
@@ -284,31 +296,42 @@ export function trieValue(root, key, proof) {
     need(isBytes(found) && found.length > 0 && used === proof.length, "the key is absent or the proof has surplus nodes");
     return found;
   };
+  const absent = () => {
+    need(used === proof.length, "the proof has surplus nodes");
+    return null;
+  };
   for (let at = load(root), child; ; at = Array.isArray(child) ? child : load(hexlify(child))) {
     need(Array.isArray(at) && (at.length === 17 || at.length === 2), "a trie node has neither 17 items nor two");
     if (at.length === 17) {
       need(at.slice(0, 16).every((c) => isChild(c) || isBytes(c, 0)) && isBytes(at[16]), "a branch is malformed");
       if (path === "") return value(at[16]);
       [child, path] = [at[parseInt(path[0], 16)], path.slice(1)];
-      need(!isBytes(child, 0), "the key is absent");
+      if (isBytes(child, 0)) return absent();
     } else {
       const [, even, odd, nibbles] = /^0x(?:([02])0|([13]))([0-9a-f]*)$/.exec(isBytes(at[0]) ? hexlify(at[0]) : "") ?? [];
       need(nibbles !== undefined, "a hex-prefix path is malformed");
       const isLeaf = (even ?? odd) > 1;
-      need(isLeaf ? nibbles === path : path.startsWith(nibbles), "the key is absent");
+      need(isLeaf ? nibbles.length === path.length : nibbles.length <= path.length, "the key is absent, and of another length");
+      need(isLeaf ? isBytes(at[1]) && at[1].length > 0 : nibbles !== "" && isChild(at[1]), "a leaf or an extension is malformed");
+      if (!path.startsWith(nibbles)) return absent();
       if (isLeaf) return value(at[1]);
-      need(nibbles !== "" && isChild(at[1]), "an extension is malformed");
       [child, path] = [at[1], path.slice(nibbles.length)];
     }
   }
 }
 
-/** V7 at "finalized": the batch's event stands in the block of the header, or an error. */
-function proveAnchor({ chain, batch, anchor }) {
-  need(keccak256(anchor.header) === anchor.blockHash, "the header does not hash to anchor.blockHash");
-  const header = parseRLP(anchor.header);
+/** V7.1 and V7.2: the fields of a header {header, blockHash, blockNumber}, or an error. */
+export function readHeader({ header: raw, blockHash, blockNumber }) {
+  need(keccak256(raw) === blockHash, "the header does not hash to blockHash");
+  const header = parseRLP(raw);
   need(Array.isArray(header) && header.length >= 15 && header.length <= 64 && header.every((f) => isBytes(f)) && isBytes(header[5], 32), "the header is malformed");
-  need(isInteger(header[8], anchor.blockNumber), "the header's number is not anchor.blockNumber");
+  need(isInteger(header[8], blockNumber), "the header's number is not blockNumber");
+  return header;
+}
+
+/** V7 at "finalized": the batch's event stands in the block of the header, or an error. */
+export function proveAnchor({ chain, batch, anchor }) {
+  const header = readHeader(anchor);
   need(isInteger(header[11], batch.time), "the header's time is not batch.time");
   const value = trieValue(hexlify(header[5]), encodeRlp(toBeArray(anchor.txIndex)), anchor.proof);
   const txReceipt = parseRLP(value[0] < 0x80 ? value.subarray(1) : value);
@@ -350,11 +373,11 @@ function checkFold({ chain, batch, anchor, fold }, { trust, foldBlockHash }) {
 }
 
 /** A check of section 10 returns pass, skip or unknown with the reason, and fails by throwing it. */
-const [pass, skip, unknown] = ["pass", "skip", "unknown"].map((status) => (detail) => ({ status, detail }));
+export const [pass, skip, unknown] = ["pass", "skip", "unknown"].map((status) => (detail) => ({ status, detail }));
 const VOUCH = new Map(Object.entries({ eip712: [1], eip191: [1], session: [2], eip1271: [3], erc6492: [3], "webhook:": [5], none: [6],
   atproto: [1, 2, 4], farcaster: [1, 2, 4], nostr: [1, 2, 4], matrix: [1, 2, 4] }));
-const when = (seconds) => (seconds < 1n << 37n ? new Date(Number(seconds) * 1000).toISOString() : `${seconds} s`);
-const trustedLog = ({ chain }, { trust }) => trust?.logs.find((log) => Object.keys(CHAIN).every((key) => log[key] === chain[key]));
+export const when = (seconds) => (seconds < 1n << 37n ? new Date(Number(seconds) * 1000).toISOString() : `${seconds} s`);
+export const trustedLog = ({ chain }, { trust }) => trust?.logs.find((log) => Object.keys(CHAIN).every((key) => log[key] === chain[key]));
 const CHECKS = {
   "V1 format": ({ level }) => pass(`hansard-receipt/1, ${level}`),
   "V2 content": ({ chain, message, entry }) => {
@@ -426,7 +449,7 @@ const CHECKS = {
 };
 const WORDS = { pass: "PASS", fail: "FAIL", skip: "SKIP", unknown: "????" };
 /** The verdicts by exit code, the worst first. */
-const VERDICTS = new Map([[10, "INVALID"], [13, "MISMATCH"], [12, "UNDETERMINED"], [11, "NOT FINAL"], [14, "PROMISE BROKEN"], [0, "VALID"]]);
+export const VERDICTS = new Map([[10, "INVALID"], [13, "MISMATCH"], [12, "UNDETERMINED"], [11, "NOT FINAL"], [14, "PROMISE BROKEN"], [0, "VALID"]]);
 
 /** The expectations as checks of their own. The tag tells a room even where nothing is disclosed. */
 function checkExpected({ message, entry }, { expectAuthor, expectRoom, foldBlockHash }, { V13 }) {
@@ -488,9 +511,10 @@ async function main() {
     return values[name]?.toLowerCase();
   });
   const trust = values.trust && parseTrust(readFileSync(values.trust));
+  const { isEvidence, verifyEvidence } = await import("./evidence.mjs");
   const exits = files.map((file) => {
     const bytes = statSync(file).size > MAX_FILE ? new Uint8Array(MAX_FILE + 1) : readFileSync(file);
-    const { expected, ending, ...result } = verify(bytes, { trust, blockHash, foldBlockHash, expectAuthor: values["expect-author"], expectRoom: values["expect-room"] });
+    const { expected, ending, ...result } = (isEvidence(bytes) ? verifyEvidence : verify)(bytes, { trust, blockHash, foldBlockHash, expectAuthor: values["expect-author"], expectRoom: values["expect-room"] });
     const lines = [...result.checks, ...expected].map((c) => `${c.id.padEnd(3)} ${c.name.padEnd(9)} ${WORDS[c.status]} ${c.detail}`);
     console.log(values.json ? JSON.stringify({ file, ...result })
       : [show(file), ...lines, `${result.verdict} (exit ${result.exit})`, ...ending].join("\n"));

@@ -445,6 +445,9 @@ test("command line", async (t) => {
   for (const [args, status] of rows) assert.equal(run(...args).status, status, args.join(" "));
   const vectors = fileURLToPath(new URL("vectors", import.meta.url));
   const agree = run("--vectors", vectors);
+  const [evidence, logs] = ["conflict.evidence.json", "trust.json"].map((name) => fileURLToPath(new URL(`evidence/${name}`, import.meta.url)));
+  for (const [args, status] of [[[evidence, "--trust", logs], 14], [[evidence, ok, "--trust", logs], 13], [[evidence], 12], [[evidence, "--trust", logs, "--expect-room", "x"], 12]])
+    assert.equal(run(...args).status, status, args.join(" "));
   assert.equal(agree.status, 0, agree.stderr);
   assert.match(agree.stdout, /^[1-9][0-9]* vectors agree/m);
   cpSync(vectors, join(dir, "vectors"), { recursive: true });
@@ -480,6 +483,7 @@ test("a vector that is altered, or bad and accepted, is noticed", () => {
     heads: [...["leaf", "leafData", "cid", "batches", "messages", "blockHash", "chainId", "log"].map((key) => set("cases", 3, key)), set("cases", 3, "peaks", 1),
       (j) => { j.cases[3].block = Buffer.concat([Buffer.from(j.cases[3].block, "base64"), Buffer.of(0)]).toString("base64"); }],
     trust: [(j) => { j.cases[0].logs = 2; }, (j) => { j.cases[5].keys = 1; }, (j) => { j.bad[7] = j.cases[0]; }],
+    evidence: [set("cases", 0, "verdict"), set("cases", 3, "checks", "V12"), (j) => { j.cases.find(({ name }) => name === "missed").blockHash = ""; }],
     receipts: [set("cases", 0, "verdict"), set("cases", 3, "checks", "V7"), (j) => { j.cases[0].blockHash = ""; }],
   };
   for (const [name, changes] of Object.entries(altered)) {
