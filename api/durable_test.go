@@ -139,7 +139,7 @@ func TestPromisesAreDurable(t *testing.T) {
 			m, author = message(t, "now")
 			one, id := string(sign(t, m, author).Format()), chain.MessageDomain().MessageID(&m)
 			post(t, url, "/v1/messages", one, 300*time.Millisecond)
-			post(t, url, "/v1/messages:batch", one+"\n"+string(unsigned(t, "x", "zoom:1").Format()), 300*time.Millisecond, "Content-Type: application/x-ndjson", "Authorization: Bearer "+token)
+			post(t, url, "/v1/messages:batch", `{"messages": [`+one+","+string(unsigned(t, "x", "zoom:1").Format())+"]}", 300*time.Millisecond, "Authorization: Bearer "+token)
 			post(t, url, "/v1/messages", one, 300*time.Millisecond) // the same again
 			if n := store.count(); n != signed {
 				t.Errorf("%d promises are signed while nothing is stored", n-signed)
