@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -179,7 +180,8 @@ type Batcher struct {
 
 	sealing chan *pool // from sequence to seal
 
-	open open // what is accepted and in no batch
+	open    open          // what is accepted and in no batch
+	durable atomic.Uint64 // indices below it are on stable storage
 }
 
 // New checks the configuration. It starts nothing.
@@ -188,7 +190,7 @@ func New(cfg Config) (*Batcher, error) {
 		return nil, fmt.Errorf("batcher configuration: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	return &Batcher{
+	b := &Batcher{
 		cfg:     cfg,
 		domain:  cfg.Chain.MessageDomain(),
 		queue:   make(chan *request, cfg.Queue),
@@ -196,8 +198,14 @@ func New(cfg Config) (*Batcher, error) {
 		closed:  make(chan struct{}),
 		rooms:   map[proofs.Hash]proofs.RoomTail{},
 		sealing: make(chan *pool, 1),
-	}, nil
+	}
+	b.durable.Store(math.MaxUint64)
+	return b, nil
 }
+
+// Durable returns a bound below which every entry of the store is on stable storage. Before Run that is all of them; from
+// then on one that is being written, or may have been when the store failed, is above it. It is safe for concurrent use.
+func (b *Batcher) Durable() uint64 { return b.durable.Load() }
 
 // Run takes and seals messages until ctx ends or the store fails. After it returned every Submit
 // is refused. It may be called once.
@@ -248,6 +256,7 @@ func (b *Batcher) load(ctx context.Context) (err error) {
 	// A pool of that size was held, or others were being sealed: either way one anchor costs less than many.
 	b.pool.held = b.cfg.Hold != nil && uint64(len(b.pool.entries)) >= b.cfg.MaxMessages+maxGroup
 	b.open.grown(b.pool)
+	b.durable.Store(b.tail.Next)
 	return nil
 }
 

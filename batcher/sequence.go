@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/hansard-dao/hansard/proofs"
@@ -110,8 +111,7 @@ func (b *Batcher) commitSome(ctx context.Context, group []*request) (int, error)
 	var places []placed
 	fresh := map[proofs.Hash]int{} // id to position in entries
 	var again []placed             // the same message twice in this group
-	var no *BusyError              // why nothing new is taken
-	asked := false
+	refused := sync.OnceValue(b.cfg.Refuse)
 	now := b.cfg.Now()
 	if tail.Next == tail.Sealed {
 		tail.OpenedAt, tail.NotBefore = uint64(now.UnixMilli()), b.cfg.NotBefore()
@@ -135,10 +135,7 @@ func (b *Batcher) commitSome(ctx context.Context, group []*request) (int, error)
 				r.results[i] = Result{ID: id, Accepted: a, Replayed: true}
 				continue
 			}
-			if !asked {
-				no, asked = b.cfg.Refuse(), true
-			}
-			if no != nil {
+			if no := refused(); no != nil {
 				r.results[i].Err = no
 				continue
 			}
@@ -237,6 +234,7 @@ func (b *Batcher) append(ctx context.Context, tail proofs.Tail, entries []proofs
 		return fmt.Errorf("append %d entries at %d: %w", len(entries), b.tail.Next, err)
 	}
 	b.tail = tail
+	b.durable.Store(tail.Next)
 	if len(b.rooms)+len(rooms) > maxRoomCache {
 		clear(b.rooms)
 	}

@@ -2,12 +2,16 @@ package guard_test
 
 import (
 	"context"
+	"math/big"
 	"testing"
 	"time"
+
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/guard"
+	"github.com/hansard-dao/hansard/internal/faultrpc"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -281,4 +285,42 @@ func TestTurnsNear(t *testing.T) {
 	}
 	w.mineAt(1)
 	w.anchor()
+}
+
+// TestAnswerFaults: whatever a node does for a while, the challenge is answered once it is over.
+func TestAnswerFaults(t *testing.T) {
+	hide := func(any) any { return []any{} }
+	for _, fault := range []faultrpc.Fault{
+		faultrpc.Refuse(-32000, "range too wide", "eth_getLogs"),
+		faultrpc.Edit("eth_getLogs", hide),
+		faultrpc.Status(500, "eth_call"),
+		faultrpc.Status(429, "eth_sendRawTransaction"),
+		faultrpc.SwallowSend(),
+		faultrpc.LateReset("eth_sendRawTransaction"),
+		faultrpc.DropReceipt(func(common.Hash) bool { return true }),
+		faultrpc.Balance(new(big.Int)),
+		faultrpc.BaseFee(big.NewInt(1e13)),
+	} {
+		t.Run(fault.Name, func(t *testing.T) {
+			w := newWorld(t)
+			promises := w.batches(1)
+			w.jump(2 * promised)
+			w.challenge(promises[0])
+			a := w.answerer(func(c *guard.AnswererConfig) { c.Attempt = 200 * time.Millisecond })
+			w.proxy.Reset()
+			w.proxy.Set(fault)
+			for range 2 {
+				if err := w.mining(func() error { return a.Step(t.Context()) }); err != nil {
+					t.Logf("step: %v", err)
+				}
+			}
+			if w.proxy.Hits()[fault.Name] == 0 {
+				t.Errorf("the fault changed nothing: %v", w.proxy.Hits())
+			}
+			w.proxy.Set()
+			w.step(w.answerer(nil)) // a restart looks anew
+			w.wantOpen(0)
+			w.wantCredit(submitter, 1)
+		})
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,7 @@ import (
 	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/guard"
 	"github.com/hansard-dao/hansard/identity"
+	"github.com/hansard-dao/hansard/internal/faultrpc"
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/payload"
 	"github.com/hansard-dao/hansard/proofs"
@@ -64,7 +66,8 @@ const promised = time.Hour
 // world is a log with a bond on anvil, and the service's parts over it.
 type world struct {
 	*testing.T
-	rpc      *rpc.Client
+	rpc      *rpc.Client // undisturbed
+	proxy    *faultrpc.Proxy
 	q        *nodes.Quorum
 	chain    proofs.Chain
 	dir      string
@@ -73,6 +76,7 @@ type world struct {
 	pinner   *payload.Pinner
 	anchorer *anchor.Anchorer
 	issuer   *receipts.Issuer
+	guard    *guard.Guard // nil: nothing is refused
 	sealed   chan struct{}
 	stop     func()
 	sent     int
@@ -125,11 +129,19 @@ func (j *journal) String() string {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir()}
-	w.rpc = startAnvil(t)
+	url := startAnvil(t)
+	w.proxy = faultrpc.New(url)
+	server := httptest.NewServer(w.proxy)
+	t.Cleanup(server.Close)
 	var err error
-	if w.q, err = nodes.New([]nodes.Node{{Name: "anvil", RPC: w.rpc}}, nodes.Config{}); err != nil {
+	if w.rpc, err = rpc.DialContext(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(w.rpc.Close)
+	if w.q, err = nodes.Dial(t.Context(), []string{server.URL}, nodes.Config{Timeout: 2 * time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.q.Close)
 	for _, k := range []key{submitter, helper, challenger} {
 		w.call("anvil_setBalance", k.Address(), "0x56bc75e2d63100000")
 	}
@@ -140,7 +152,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // startAnvil starts a chain that mines when it is told to, of which the newest block but two is final.
-func startAnvil(t *testing.T) *rpc.Client {
+func startAnvil(t *testing.T) (url string) {
 	t.Helper()
 	program, err := filepath.Abs("../node_modules/.bin/anvil")
 	if err != nil {
@@ -175,12 +187,7 @@ func startAnvil(t *testing.T) *rpc.Client {
 	if at == "" {
 		t.Fatalf("anvil did not say where it listens: %v", lines.Err())
 	}
-	c, err := rpc.DialContext(t.Context(), "http://"+at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return "http://" + at
 }
 
 func (w *world) call(method string, params ...any) {
@@ -294,6 +301,12 @@ func (w *world) openWith(cfg batcher.Config) {
 	}
 	w.sealed = make(chan struct{}, 64)
 	cfg.Chain, cfg.Store, cfg.Recover, cfg.Logger, cfg.Now = w.chain, w.db, identity.Recover, w.logger(), w.clock.now
+	cfg.Refuse = func() *batcher.BusyError {
+		if w.guard == nil {
+			return nil
+		}
+		return w.guard.Refuse()
+	}
 	cfg.MaxAge, cfg.Promise, cfg.Sealed = promised/4, promised, func() { w.sealed <- struct{}{} }
 	if w.batcher, err = batcher.New(cfg); err != nil {
 		w.Fatal(err)
@@ -316,8 +329,10 @@ func (w *world) openWith(cfg batcher.Config) {
 // memory takes every payload and keeps none.
 type memory struct{}
 
-func (memory) Put(context.Context, [][]byte) error            { return nil }
-func (memory) Pin(context.Context, proofs.Hash, string) error { return nil }
+func (memory) Keep(_ context.Context, _ string, write func(put func([]byte) error) (proofs.Hash, error)) error {
+	_, err := write(func([]byte) error { return nil })
+	return err
+}
 
 func (w *world) newAnchorer(cfg anchor.Config) *anchor.Anchorer {
 	w.Helper()

@@ -53,6 +53,9 @@ type Issuer struct {
 	Folds Folds // nil: none
 	Older []Key // keys that were replaced, by Until
 	Mark  Mark  // nil: none
+	// Durable bounds what is promised: an entry of that index or above may not be on stable storage, and is not found. nil:
+	// all that the store finds is.
+	Durable func() uint64
 
 	chain  proofs.Chain
 	domain proofs.Domain
@@ -114,6 +117,9 @@ func (i *Issuer) Status(ctx context.Context, id proofs.Hash) (Status, error) {
 	}
 	if a.Entry.Message != id {
 		return Status{}, fmt.Errorf("find %s: the store has %s there", id, a.Entry.Message)
+	}
+	if i.Durable != nil && a.Entry.Index >= i.Durable() {
+		return Status{}, fmt.Errorf("find %s: %w: it may not be on stable storage", id, proofs.ErrNotFound)
 	}
 	s := Status{Accepted: a, State: proofs.StateAccepted}
 	b, err := i.store.BatchOf(ctx, a.Entry.Index)

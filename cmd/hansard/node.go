@@ -214,6 +214,7 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 		return err
 	}
 	n.issuer = receipts.New(n.chain, n.db, promise)
+	n.issuer.Durable = n.batcher.Durable
 	n.issuer.Mark = n
 	if n.issuer.Older, err = n.olderKeys(cfg); err != nil {
 		return err
