@@ -99,7 +99,7 @@ func problemOf(err error) *problem {
 	case errors.Is(err, receipts.ErrUnsigned):
 		return refuse(codePromiseGone, "the message is in the log, and its promise cannot be signed again: the receipt comes without it once the batch is anchored")
 	case errors.Is(err, proofs.ErrRefused):
-		p = refuse(codeBusy, "the message is stored and not promised yet: the service cannot write down how far it promised; send the same message again later")
+		p = refuse(batcher.CannotPromise, "the message is stored and not promised yet: the service cannot write down how far it promised; send the same message again later")
 		p.RetryAfter = markRetry
 		return p
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

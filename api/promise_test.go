@@ -30,10 +30,10 @@ func TestUnmarked(t *testing.T) {
 	mark.broken.Store(true)
 	for range 2 {
 		a := s.call("POST", "/v1/messages", string(sub.Format()))
-		if p := s.wantProblem(a, 503, "busy", true); strings.Contains(string(a.body), "secret") || a.header.Get("Retry-After") != "60" || !strings.Contains(p.Detail, "not promised") {
+		if p := s.wantProblem(a, 503, "cannot_promise", true); strings.Contains(string(a.body), "secret") || a.header.Get("Retry-After") != "60" || !strings.Contains(p.Detail, "not promised") {
 			t.Errorf("got %v %s", a.header, a.body)
 		}
-		s.wantProblem(s.call("GET", path(id, "/receipt"), ""), 503, "busy", true)
+		s.wantProblem(s.call("GET", path(id, "/receipt"), ""), 503, "cannot_promise", true)
 	}
 	mark.broken.Store(false)
 	a := decode[accepted](t, s.want(s.call("POST", "/v1/messages", string(sub.Format())), 200))

@@ -136,6 +136,9 @@ func (db *DB) Append(_ context.Context, t proofs.Tail, entries []proofs.Accepted
 		}
 		return tx.Set(key('t'), encodeTail(t))
 	})
+	if err == nil {
+		db.next.Store(t.Next)
+	}
 	return wrap(err, "store %d entries", len(entries))
 }
 

@@ -134,17 +134,13 @@ func (db *DB) ConfiguredKey() proofs.Address { return db.key }
 // Rotate makes Config.PromiseKey sign the promises of entries from the tail on, durably, if it does not
 // already. Nothing may have been signed with it before, and no entry may be appended meanwhile.
 func (db *DB) Rotate(context.Context) error {
-	next, err := db.next()
-	if err != nil {
-		return err
-	}
 	db.idMu.Lock()
 	defer db.idMu.Unlock()
 	if db.key == db.id.newest() {
 		return nil
 	}
 	id := db.id
-	id.Rotated = append(slices.Clone(id.Rotated), PromiseKey{db.key, next})
+	id.Rotated = append(slices.Clone(id.Rotated), PromiseKey{db.key, db.next.Load()})
 	return wrap(db.setIdentity(id), "rotate the promise key")
 }
 
@@ -158,20 +154,4 @@ func (db *DB) setMarked(marked bool) error {
 	id := db.id
 	id.Marked = marked
 	return db.setIdentity(id)
-}
-
-// next returns the index of the next entry.
-func (db *DB) next() (uint64, error) {
-	var t proofs.Tail
-	err := db.badger.View(func(tx *badger.Txn) error {
-		b, err := get(tx, key('t'))
-		if err == nil {
-			err = decodeTail(b, &t)
-		}
-		return err
-	})
-	if errors.Is(err, proofs.ErrNotFound) {
-		return 0, nil // an empty log
-	}
-	return t.Next, wrap(err, "read the tail")
 }

@@ -107,11 +107,7 @@ func (m *Mark) begin() error {
 			return err
 		}
 	}
-	next, err := m.db.next()
-	if err != nil {
-		return err
-	}
-	if err := m.write(next); err != nil {
+	if err := m.write(m.db.next.Load()); err != nil {
 		return err
 	}
 	return m.db.setMarked(true)
@@ -123,10 +119,7 @@ func (m *Mark) check() error {
 	if how := (&identity{Version: 1, Chain: at.Chain}).differs(&id); how != "" {
 		return fmt.Errorf("%w: %s; give each log a mark of its own", ErrMark, how)
 	}
-	next, err := m.db.next()
-	if err != nil {
-		return err
-	}
+	next := m.db.next.Load()
 	if at.Next > next {
 		return fmt.Errorf("%w: the mark says that entries up to %d were promised, and those from %d on are not there: start with the newest copy, "+
 			"or give with --promises the receipts of all these entries, which users and watchtowers hold", ErrOldCopy, at.Next-1, next)
@@ -154,10 +147,7 @@ func (m *Mark) Cover(index uint64) error {
 	if index < m.next.Load() {
 		return nil // with the others of its group
 	}
-	next, err := m.db.next()
-	if err != nil {
-		return err
-	}
+	next := m.db.next.Load()
 	if index >= next {
 		return fmt.Errorf("mark entry %d: %w", index, proofs.ErrNotFound)
 	}

@@ -232,3 +232,35 @@ func TestMarkUnwritable(t *testing.T) {
 	}
 	wantNext(t, path, 1)
 }
+
+// BenchmarkCover is what a mark costs for each group of acknowledged messages, next to the group's own append.
+func BenchmarkCover(b *testing.B) {
+	for _, marked := range []bool{false, true} {
+		b.Run(map[bool]string{false: "append", true: "append and cover"}[marked], func(b *testing.B) {
+			db, err := storage.Open(storage.Config{Dir: b.TempDir(), Chain: chain, Reserve: 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			m, err := storage.OpenMark(filepath.Join(b.TempDir(), "mark"), db)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer m.Close()
+			s := submission(0)
+			for n := range uint64(b.N) {
+				e := proofs.Entry{Log: chain.Log, Index: n, Room: s.Message.Room.Tag(), RoomIndex: n, Message: proofs.Keccak([]byte{byte(n), byte(n >> 8), byte(n >> 16)})}
+				a := proofs.Accepted{Record: proofs.Record{Entry: e, Message: &s.Message, Evidence: s.Evidence}, Leaf: e.Leaf()}
+				if err := db.Append(b.Context(), proofs.Tail{Next: n + 1}, []proofs.Accepted{a}); err != nil {
+					b.Fatal(err)
+				}
+				if !marked {
+					continue
+				}
+				if err := m.Cover(n); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -27,6 +27,7 @@
 package storage
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
@@ -84,6 +86,7 @@ type DB struct {
 	reserve uint64
 	faults  *badgerlog.Faults
 	key     proofs.Address // Config.PromiseKey
+	next    atomic.Uint64  // index of the next entry: those before are on stable storage for certain
 
 	mu sync.Mutex // held while a batch is read, changed and stored
 
@@ -125,10 +128,17 @@ func Open(cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
 	}
 	// badger leaves out a table whose checksum is wrong, says so in its log and opens without it.
-	if err := errors.Join(db.faults.Err(), db.identify(cfg.Rotate)); err != nil {
+	if err := errors.Join(db.faults.Err(), db.identify(cfg.Rotate), db.findNext()); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", cfg.Dir, err), db.Close())
 	}
 	return db, nil
+}
+
+// findNext reads where the log ends.
+func (db *DB) findNext() error {
+	t, err := db.Tail(context.Background())
+	db.next.Store(t.Next)
+	return err
 }
 
 // writable makes the directory and a file in it: badger's own answer to a read-only one is unclear.

@@ -90,6 +90,14 @@ func (n *node) wireGuard(cfg nodeConfig) (err error) {
 	return err
 }
 
+// refuse says why nothing new can be promised now, and nil if it can.
+func (n *node) refuse() *batcher.BusyError {
+	if n.canPromise() != nil {
+		return &batcher.BusyError{Code: batcher.CannotPromise, Reason: "the service cannot write down how far it promised, and its operator has to act", RetryAfter: time.Minute}
+	}
+	return n.guard.Refuse()
+}
+
 // lookAtPromises reads what was promised before the first new promise is given.
 func (n *node) lookAtPromises(ctx context.Context) error {
 	if err := n.lookAtHead(ctx); err != nil {

@@ -194,7 +194,7 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 	b.Chain, b.Store, b.Recover, b.Logger, b.NotBefore = n.chain, n.db, identity.Recover, cfg.Logger, n.notBefore
 	b.Sealed = func() { n.pinner.Wake(); n.changed() }
 	b.Hold = func() bool { return n.anchorer.Delay() != nil }
-	b.Refuse = func() *batcher.BusyError { return n.guard.Refuse() }
+	b.Refuse = n.refuse
 	if b.Urgent == 0 { // when the operator is told of promises at risk
 		b.Urgent = min(2*cfg.Anchor.Urgent, b.Promise/2)
 	}

@@ -363,8 +363,10 @@ func (h *harness) reorg(depth uint64, keep bool) {
 // memory takes blocks and pins: what is pinned is not under test here.
 type memory struct{}
 
-func (memory) Put(context.Context, [][]byte) error            { return nil }
-func (memory) Pin(context.Context, proofs.Hash, string) error { return nil }
+func (memory) Keep(_ context.Context, _ string, write func(func([]byte) error) (proofs.Hash, error)) error {
+	_, err := write(func([]byte) error { return nil })
+	return err
+}
 
 // faultyStore is the log on disk, with a hook around each write of the anchorer.
 type faultyStore struct {
