@@ -206,7 +206,8 @@ func (w *world) serve(binary, fault string, flags ...string) {
 	w.Cleanup(func() {
 		s.kill()
 		if w.Failed() {
-			w.Logf("the service said:\n%s", s.log.String())
+			lines := strings.SplitAfter(s.log.String(), "\n")
+			w.Logf("the service's last words:\n%s", strings.Join(lines[max(0, len(lines)-30):], ""))
 		}
 	})
 	if url == "" {
