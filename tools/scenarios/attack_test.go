@@ -154,13 +154,12 @@ func (s *siege) copied() {
 func (s *siege) reorg() {
 	rc := s.challenged(1)[0]
 	s.answered(rc)
-	head := s.number()
-	s.anvil.call("anvil_rollback", head-s.answerBlock(rc.Promise)+1)
-	if s.challenge(rc.Promise).Closed {
+	was := s.answerOf(rc.Promise)
+	s.anvil.rollback(s.number() - was.BlockNumber + 1)
+	s.answered(rc)
+	if is := s.answerOf(rc.Promise); is.BlockHash == was.BlockHash {
 		s.Error("the reorg did not take the answer away")
 	}
-	s.anvil.mine(3)
-	s.answered(rc)
 	s.owed++
 	s.intact()
 }

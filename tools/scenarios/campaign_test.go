@@ -111,9 +111,8 @@ func (c *campaign) slash() {
 // lose takes up to three blocks away, with whatever is in them. What they held of eve's is hers to send again.
 func (c *campaign) lose() {
 	c.Helper()
-	c.anvil.call("anvil_rollback", 1+c.rand.IntN(3))
+	c.anvil.rollback(1 + c.rand.Uint64N(3))
 	for c.next > 0 && c.challenge(c.kept[c.next-1].Promise).Challenger == (bindings.ChallengesOutput{}).Challenger {
 		c.next--
 	}
-	c.anvil.mine(1)
 }
