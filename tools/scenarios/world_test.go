@@ -318,7 +318,7 @@ func (a *anvil) pass(d time.Duration) {
 	a.t.Helper()
 	a.shift += d
 	a.call("evm_increaseTime", uint64(d/time.Second))
-	a.mine(1)
+	a.mine(3)
 }
 
 // rollback takes the newest blocks away. Time goes on.
