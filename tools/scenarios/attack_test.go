@@ -28,7 +28,7 @@ func TestAttacks(t *testing.T) {
 	s := &siege{world: newWorld(t)}
 	s.newUser("eve")
 	s.eve = s.keys["eve"]
-	s.prepare()
+	s.prepare(1, 3, 2, 5, 1, 6)
 	s.slashes()
 	s.challenges()
 	s.killed()
@@ -44,11 +44,12 @@ func (s *siege) operate(promise time.Duration) {
 	s.serve(program(s.T, honest), "", "--promise", promise.String(), "--answer-poll", "1s")
 }
 
-// prepare makes promises that are due, and an operator that goes on: what it promises from then on lasts for a day.
-func (s *siege) prepare() {
+// prepare makes batches of those sizes whose promises are due, and an operator that goes on: what it promises from then on
+// lasts for a day.
+func (s *siege) prepare(batches ...int) {
 	s.operate(time.Hour)
 	var ids []proofs.Hash
-	for i, n := range []int{1, 3, 2, 5, 1, 6} {
+	for i, n := range batches {
 		var words []string
 		for j := range n {
 			words = append(words, fmt.Sprintf("batch %d, message %d", i, j))
@@ -153,13 +154,12 @@ func (s *siege) copied() {
 func (s *siege) reorg() {
 	rc := s.challenged(1)[0]
 	s.answered(rc)
-	head := s.number()
-	s.anvil.call("anvil_rollback", head-s.answerBlock(rc.Promise)+1)
-	if s.challenge(rc.Promise).Closed {
+	was := s.answerOf(rc.Promise)
+	s.anvil.rollback(s.number() - was.BlockNumber + 1)
+	s.answered(rc)
+	if is := s.answerOf(rc.Promise); is.BlockHash == was.BlockHash {
 		s.Error("the reorg did not take the answer away")
 	}
-	s.anvil.mine(3)
-	s.answered(rc)
 	s.owed++
 	s.intact()
 }

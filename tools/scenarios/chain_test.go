@@ -186,8 +186,8 @@ func (w *world) balance(a proofs.Address) *big.Int {
 	return wei
 }
 
-// answerBlock returns the block of the answer to the promise's challenge.
-func (w *world) answerBlock(p *proofs.Promise) uint64 {
+// answerOf returns the event of the answer to the promise's challenge.
+func (w *world) answerOf(p *proofs.Promise) types.Log {
 	w.Helper()
 	found, err := w.eth.FilterLogs(w.Context(), ethereum.FilterQuery{
 		Addresses: []common.Address{common.Address(w.log.PromiseBond)}, FromBlock: new(big.Int),
@@ -196,5 +196,5 @@ func (w *world) answerBlock(p *proofs.Promise) uint64 {
 	if err != nil || len(found) != 1 {
 		w.Fatalf("%d answers, %v", len(found), err)
 	}
-	return found[0].BlockNumber
+	return found[0]
 }

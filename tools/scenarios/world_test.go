@@ -206,7 +206,8 @@ func (w *world) serve(binary, fault string, flags ...string) {
 	w.Cleanup(func() {
 		s.kill()
 		if w.Failed() {
-			w.Logf("the service said:\n%s", s.log.String())
+			lines := strings.SplitAfter(s.log.String(), "\n")
+			w.Logf("the service's last words:\n%s", strings.Join(lines[max(0, len(lines)-30):], ""))
 		}
 	})
 	if url == "" {
@@ -246,9 +247,10 @@ func (w *world) promise(user, file string) *proofs.Receipt {
 
 // anvil is Foundry's node as a process. It mines each transaction at once.
 type anvil struct {
-	t   *testing.T
-	url string
-	eth *ethclient.Client
+	t     *testing.T
+	url   string
+	eth   *ethclient.Client
+	shift time.Duration // of its clock
 }
 
 func newAnvil(t *testing.T) *anvil {
@@ -314,6 +316,15 @@ func (a *anvil) mine(blocks int) {
 // pass lets so much time pass on the chain.
 func (a *anvil) pass(d time.Duration) {
 	a.t.Helper()
+	a.shift += d
 	a.call("evm_increaseTime", uint64(d/time.Second))
+	a.mine(3)
+}
+
+// rollback takes the newest blocks away. Time goes on.
+func (a *anvil) rollback(blocks uint64) {
+	a.t.Helper()
+	a.call("anvil_rollback", blocks)
+	a.call("evm_setTime", time.Now().Add(a.shift).Unix())
 	a.mine(1)
 }
