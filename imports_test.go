@@ -121,6 +121,10 @@ var rules = []rule{
 	{pkg: "internal/emptylogs", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "it mends badger's directory before badger is there"},
 	{pkg: "internal/faultrpc", never: []string{badger, ipfs, merkletree, cli}, reason: "a node that lies knows nothing of what is anchored on it"},
 	{pkg: "internal/faulttest", reason: "it has tests only"},
+	{
+		pkg: "internal/logchain", ours: []string{"proofs", "bindings", "nodes", "anchor", "cost", "bond", "anchor/devchain", "internal/faultrpc"},
+		never: []string{badger, ipfs, merkletree, cli}, reason: "a chain for tests knows nothing of who reads it",
+	},
 	{pkg: "internal/lazyfs", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "a disk for tests knows nothing of what is written to it"},
 	{pkg: "tools/scenarios", reason: "it has tests only"},
 	{pkg: "tools/faults", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "it prints what tests say"},
