@@ -123,7 +123,7 @@ var rules = []rule{
 	{pkg: "internal/faulttest", reason: "it has tests only"},
 	{
 		pkg: "internal/logchain", ours: []string{"proofs", "bindings", "nodes", "anchor", "cost", "bond", "anchor/devchain", "internal/faultrpc"},
-		never: []string{badger, ipfs, merkletree, cli}, reason: "a chain for tests knows nothing of who reads it",
+		never: []string{badger, ipfs, merkletree}, reason: "a chain for tests knows nothing of who reads it",
 	},
 	{pkg: "internal/lazyfs", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "a disk for tests knows nothing of what is written to it"},
 	{pkg: "tools/scenarios", reason: "it has tests only"},

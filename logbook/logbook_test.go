@@ -190,7 +190,7 @@ func word(l map[string]any, at int, with string) {
 // without leaves out the logs of a batch.
 func without(n uint64) func(v any) any {
 	return func(v any) any {
-		var kept []any
+		kept := []any{}
 		for _, l := range v.([]any) {
 			if number(l.(map[string]any)) != n {
 				kept = append(kept, l)
@@ -260,11 +260,10 @@ func TestLies(t *testing.T) {
 	h.grow(23)
 	for name, lie := range lies {
 		t.Run(name, func(t *testing.T) {
-			for i, p := range h.proxies {
+			for _, p := range h.proxies {
 				p.Set(faultrpc.Edit("eth_getLogs", lie))
 				h.check(h.open(logbook.Config{}))
 				p.Set()
-				_ = i
 			}
 		})
 	}
