@@ -85,6 +85,7 @@ func (j *Judge) enforceable(ctx context.Context, h *logbook.Head, p *proofs.Prom
 type closed struct {
 	answered, concluded bool
 	final               bool // it ended in a final block
+	gone                bool // the bond may leave, and is not challenged any more
 }
 
 // challenge reads the promise's challenge into the finding, and how it ended.
@@ -93,6 +94,7 @@ func (j *Judge) challenge(ctx context.Context, f *Finding) (c closed, err error)
 	if err != nil || !s.Ours {
 		return c, err
 	}
+	c.gone = s.LeavesAt != 0 && f.Head.Block.Time >= s.LeavesAt
 	id := bond.PromiseID(s.Log, &f.Promise)
 	if f.Challenge, err = s.Challenge(ctx, j.cfg.Nodes, id); err != nil || f.Challenge == nil || !f.Challenge.Closed {
 		return c, err

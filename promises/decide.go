@@ -116,12 +116,12 @@ func (j *Judge) reached(ctx context.Context, f *Finding, known *shown) error {
 		f.Outcome = Unknown
 		f.Detail = fmt.Sprintf("batch %d was anchored in time, and nobody shows the leaf at index %d (%v)", b.Number, p.Index, why)
 	}
-	f.pending()
+	f.pending(closed)
 	return nil
 }
 
 // pending says what is to be done about a challenge, or about none, of a promise whose batch came in time.
-func (f *Finding) pending() {
+func (f *Finding) pending(ended closed) {
 	c, now := f.Challenge, f.Head.Block.Time
 	open := c != nil && !c.Closed
 	switch {
@@ -137,6 +137,8 @@ func (f *Finding) pending() {
 	case c != nil:
 		f.Detail += "; a challenge of it is closed, and the nodes do not show how"
 	case f.Enforceable != nil:
+	case ended.gone:
+		f.Detail += "; the bond may leave since its time came, and is not challenged any more"
 	case now <= f.Promise.Deadline:
 		f.Detail += fmt.Sprintf("; it can be challenged after the deadline, %s", timeText(f.Promise.Deadline))
 	default:

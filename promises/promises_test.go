@@ -1,12 +1,10 @@
 package promises_test
 
 import (
-	"bytes"
-	"context"
 	"crypto/ecdsa"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -14,182 +12,12 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/hansard-dao/hansard/anchor"
-	"github.com/hansard-dao/hansard/bindings"
 	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/internal/faultrpc"
 	"github.com/hansard-dao/hansard/internal/logchain"
-	"github.com/hansard-dao/hansard/logbook"
-	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/promises"
 	"github.com/hansard-dao/hansard/proofs"
 )
-
-var promiseBond = bindings.NewPromiseBond()
-
-// harness is a chain with a book and a judge of its log.
-type harness struct {
-	*logchain.Chain
-	nodes   *nodes.Quorum
-	proxies []*faultrpc.Proxy
-	book    *logbook.Book
-	judge   *promises.Judge
-	leaves  shelf
-	seq     int
-}
-
-// shelf is where leaves of batches are, by root.
-type shelf map[proofs.Hash][]proofs.Hash
-
-func (s shelf) Leaves(_ context.Context, b proofs.Batch) ([]proofs.Hash, error) {
-	if leaves, ok := s[b.Root]; ok {
-		return leaves, nil
-	}
-	return nil, fmt.Errorf("leaves of batch %d: %w", b.Number, proofs.ErrNotFound)
-}
-
-func newHarness(t *testing.T) *harness {
-	t.Helper()
-	h := &harness{Chain: logchain.New(t), leaves: shelf{}}
-	h.nodes, h.proxies = h.Nodes(1, nodes.Config{})
-	var err error
-	if h.book, err = logbook.New(logbook.Config{Nodes: h.nodes, Log: h.Log}); err != nil {
-		t.Fatal(err)
-	}
-	h.fresh()
-	return h
-}
-
-// fresh makes a judge that remembers nothing.
-func (h *harness) fresh() {
-	h.Helper()
-	var err error
-	if h.judge, err = promises.New(promises.Config{Nodes: h.nodes, Book: h.book, Leaves: h.leaves}); err != nil {
-		h.Fatal(err)
-	}
-}
-
-// batch anchors a batch of n leaves, whose leaves are shown.
-func (h *harness) batch(n int) []proofs.Hash {
-	h.Helper()
-	var leaves []proofs.Hash
-	for range n {
-		h.seq++
-		leaves = append(leaves, proofs.Keccak(fmt.Append(nil, "leaf", h.seq)))
-	}
-	h.leaves[h.Anchor(leaves).Root] = leaves
-	return leaves
-}
-
-// hide has nobody show the leaves of a batch any more.
-func (h *harness) hide(b proofs.Batch) {
-	h.Helper()
-	delete(h.leaves, b.Root)
-	h.fresh()
-}
-
-// decide refreshes the book and decides.
-func (h *harness) decide(p proofs.Promise) *promises.Finding {
-	h.Helper()
-	h.refresh()
-	f, err := h.judge.Decide(h.Context(), p, nil)
-	if err != nil {
-		h.Fatal(err)
-	}
-	return f
-}
-
-func (h *harness) refresh() {
-	h.Helper()
-	if err := h.book.Refresh(h.Context()); err != nil {
-		h.Fatal(err)
-	}
-}
-
-// promised returns a promise of the log's key.
-func (h *harness) promised(index uint64, leaf proofs.Hash, deadline uint64) proofs.Promise {
-	return h.Promise(h.Promiser, index, leaf, deadline)
-}
-
-// want checks a finding.
-func (h *harness) want(f *promises.Finding, o promises.Outcome, final bool, next promises.Action, detail string) {
-	h.Helper()
-	if f.Outcome != o || f.Final != final || f.Next != next || !strings.Contains(f.Detail, detail) {
-		h.Fatalf("%s (%s), final %t, next %s: %q; want %s, final %t, next %s, %q", f.Outcome, f.Breach, f.Final, f.Next, f.Detail, o, final, next, detail)
-	}
-}
-
-// do plans an action, simulates it, and sends it, which must succeed.
-func (h *harness) do(f *promises.Finding, a promises.Action) {
-	h.Helper()
-	planned := h.plan(f, a)
-	if err := h.judge.Simulate(h.Context(), logchain.Address(h.User), planned); err != nil {
-		h.Fatal(err)
-	}
-	h.Send(h.User, planned.To, planned.Value, planned.Data)
-}
-
-func (h *harness) plan(f *promises.Finding, a promises.Action) anchor.Planned {
-	h.Helper()
-	planned, err := h.judge.Plan(h.Context(), f, a)
-	if err != nil {
-		h.Fatal(err)
-	}
-	return planned
-}
-
-// slashed says as what the bond was slashed.
-func (h *harness) slashed() (proofs.Breach, bool) {
-	h.Helper()
-	event := proofs.Hash(promiseBond.GetABI().Events[bindings.PromiseBondSlashedEventName].ID)
-	logs, err := h.nodes.Logs(h.Context(), 0, h.Head().Number.Uint64(), h.Log.PromiseBond, event)
-	if err != nil {
-		h.Fatal(err)
-	}
-	if len(logs) == 0 {
-		return 0, false
-	}
-	e, err := promiseBond.UnpackSlashedEvent(&logs[0])
-	if err != nil {
-		h.Fatal(err)
-	}
-	return proofs.Breach(e.Breach), true
-}
-
-// evidence makes the evidence and verifies the file, as a stranger.
-func (h *harness) evidence(f *promises.Finding, want proofs.Verdict) {
-	h.Helper()
-	e, err := h.judge.Evidence(h.Context(), f)
-	if err != nil {
-		h.Fatal(err)
-	}
-	o := proofs.Options{Trust: &proofs.Trust{Logs: []proofs.TrustedLog{{
-		Name: "log", Chain: h.Log, PromiseKeys: []proofs.Address{logchain.Address(h.Promiser)},
-	}}}}
-	if at := e.Block(); at != nil {
-		b, err := h.nodes.BlockAt(h.Context(), at.Number)
-		if err != nil {
-			h.Fatal(err)
-		}
-		o.BlockHash = b.Hash
-	}
-	if r := proofs.VerifyEvidence(e.Format(), o); r.Verdict != want {
-		h.Fatalf("verdict %s, want %s: %+v", r.Verdict, want, r.Checks)
-	}
-	back, err := proofs.ParseBreachEvidence(e.Format())
-	if err != nil {
-		h.Fatal(err)
-	}
-	again, err := h.judge.Weigh(h.Context(), back)
-	if err != nil {
-		h.Fatal(err)
-	}
-	if again.Outcome != f.Outcome || again.Breach != f.Breach || again.Leaf != f.Leaf || again.Next != f.Next {
-		h.Fatalf("weighed %+v, want %+v", again, f)
-	}
-}
-
-const week = 7 * 24 * time.Hour
 
 // TestSlash breaks a promise in each way that one transaction shows: it is found, the evidence verifies, and the planned
 // transaction slashes the bond.
@@ -228,9 +56,11 @@ func TestSlash(t *testing.T) {
 			h.Pass(60 * time.Second)
 			h.want(h.decide(p), promises.Open, false, promises.None, "")
 			h.Pass(time.Second)
-			h.want(h.decide(p), promises.Broken, false, promises.Slash, "1s ago")
-			h.Mine(2)
 			f := h.decide(p)
+			h.want(f, promises.Broken, false, promises.Slash, "1s ago")
+			h.evidence(f, proofs.PromiseBroken)
+			h.Mine(2)
+			f = h.decide(p)
 			h.want(f, promises.Broken, true, promises.Slash, "3s ago")
 			return f
 		},
@@ -270,22 +100,9 @@ func TestSlash(t *testing.T) {
 			if breach != proofs.Conflict && (err != nil || again.Outcome != promises.Broken || again.Enforceable == nil || again.Next != promises.None) {
 				t.Errorf("after slashing: %+v, %v", again, err)
 			}
-			h.evidence(again2(h, f), proofs.PromiseBroken)
+			h.evidence(h.again(f), proofs.PromiseBroken)
 		})
 	}
-}
-
-// again2 is the finding as it is now.
-func again2(h *harness, f *promises.Finding) *promises.Finding {
-	h.Helper()
-	if f.Second != nil {
-		g, err := h.judge.DecideConflict(h.Context(), [2]proofs.Promise{f.Promise, *f.Second})
-		if err != nil {
-			h.Fatal(err)
-		}
-		return g
-	}
-	return h.decide(f.Promise)
 }
 
 // TestMissedBecameLate plans Missed, and the log reaches the index before the transaction is mined.
@@ -444,12 +261,6 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// breakBond has the bond slashed for something else.
-func (h *harness) breakBond() {
-	h.Helper()
-	h.do(h.decide(h.promised(h.Next(), proofs.Hash{1}, h.Now()-1)), promises.Slash)
-}
-
 // TestEnforceable: what is broken is broken, whether the bond pays for it or not.
 func TestEnforceable(t *testing.T) {
 	stranger, old := logchain.Key("stranger"), logchain.Key("old")
@@ -518,92 +329,93 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-// TestProperty plays random logs, and random promises about them: a promise is broken in one transaction if and only if
-// the contract takes the planned one, and for others no slashing is taken.
-func TestProperty(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 4))
+// TestLeaving: a bond whose time has come is not challenged, but slashed until it is gone.
+func TestLeaving(t *testing.T) {
 	h := newHarness(t)
-	outcomes := map[string]int{}
-	for range 12 {
-		for range rng.IntN(3) {
-			leaves := h.batch(1 + rng.IntN(6))
-			if rng.IntN(4) == 0 {
-				h.hide(h.Batches[len(h.Batches)-1])
-			}
-			_ = leaves
-		}
-		h.Pass(time.Duration(1+rng.IntN(30)) * time.Second)
-		h.refresh()
-		for range 25 {
-			index := uint64(rng.IntN(int(h.Next()) + 4))
-			deadline := h.Now() - 60 + uint64(rng.IntN(90))
-			leaf := proofs.Hash{1}
-			if b, ok := h.book.BatchOf(index); ok {
-				if rng.IntN(3) > 0 {
-					deadline = b.Time - 1 + uint64(rng.IntN(3))
-				}
-				if all := h.leaves[b.Root]; all != nil && rng.IntN(2) == 0 {
-					leaf = all[index-b.First]
-				}
-			}
-			p := h.promised(index, leaf, deadline)
-			f, err := h.judge.Decide(t.Context(), p, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			outcomes[f.Outcome.String()+" "+f.Breach.String()]++
-			h.holdAgainstContract(f)
-		}
+	leaves := h.batch(2)
+	p := h.promised(1, leaves[1], h.Now())
+	h.hide(h.Batches[0])
+	h.Send(h.Operator, h.Log.PromiseBond, nil, promiseBond.PackUnbond(h.Log.Log))
+	h.Pass(bond.UnbondingTime - time.Second)
+	f := h.decide(p)
+	h.want(f, promises.Unknown, false, promises.Challenge, "challenge it")
+	h.Pass(time.Second)
+	planned := h.plan(f, promises.Challenge)
+	h.want(h.decide(p), promises.Unknown, false, promises.None, "not challenged any more")
+	if err := h.judge.Simulate(t.Context(), logchain.Address(h.User), planned); err == nil || !strings.Contains(err.Error(), "too late") {
+		t.Errorf("challenged: %v", err)
 	}
-	t.Log(outcomes)
-	for _, want := range []string{"open conflict", "kept conflict", "unknown conflict", "broken substitution", "broken missed", "broken late"} {
-		if outcomes[want] == 0 {
-			t.Errorf("no promise was %s", want)
-		}
+	h.breakBond()
+}
+
+// TestPoor: who cannot pay the deposit is told.
+func TestPoor(t *testing.T) {
+	h := newHarness(t)
+	leaves := h.batch(2)
+	h.hide(h.Batches[0])
+	h.Pass(time.Second)
+	planned := h.plan(h.decide(h.promised(1, leaves[1], h.Now()-1)), promises.Challenge)
+	if err := h.judge.Simulate(t.Context(), proofs.Address{1}, planned); err == nil || !strings.Contains(err.Error(), "send it funds") {
+		t.Error(err)
 	}
 }
 
-// holdAgainstContract tries every slashing that could be planned for the promise.
-func (h *harness) holdAgainstContract(f *promises.Finding) {
-	h.Helper()
-	p := &f.Promise
-	tries := map[proofs.Breach]anchor.Planned{proofs.Missed: bond.PlanSlashMissed(h.Log, p)}
-	if b, ok := h.book.BatchOf(p.Index); ok {
-		path := h.book.Path(b.Number)
-		tries[proofs.Late] = bond.PlanSlashLate(h.Log, p, b.Batch, path)
-		if leaves := h.leaves[b.Root]; leaves != nil {
-			tree, err := proofs.NewTree(leaves)
-			if err != nil {
-				h.Fatal(err)
-			}
-			at := p.Index - b.First
-			tries[proofs.Substitution] = bond.PlanSlashSubstitution(h.Log, p, leaves[at], b.Batch, path, tree.Prove(at))
+// TestPrunedState: the head is proven at the newest block where no node has the state of the final one.
+func TestPrunedState(t *testing.T) {
+	h := newHarness(t)
+	p := h.promised(0, proofs.Hash{1}, h.Now())
+	h.Mine(5)
+	f := h.decide(p)
+	h.want(f, promises.Broken, true, promises.Slash, "")
+	at := func() uint64 {
+		t.Helper()
+		e, err := h.judge.Evidence(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return e.Block().Number
 	}
-	broken := false
-	for breach, planned := range tries {
-		err := h.judge.Simulate(h.Context(), logchain.Address(h.User), planned)
-		if err == nil {
-			broken = true
+	if got := at(); got != f.Head.FinalBlock.Number {
+		t.Errorf("proven at block %d, want the final one, %d", got, f.Head.FinalBlock.Number)
+	}
+	h.proxies[0].Set(faultrpc.Fault{Name: "pruned", Do: func(c faultrpc.Call, next faultrpc.Next) faultrpc.Answer {
+		if c.Method == "eth_getProof" && strings.Contains(string(c.Params[2]), f.Head.FinalBlock.Hash.String()) {
+			return faultrpc.Answer{Err: &faultrpc.Error{Code: -32000, Message: "missing trie node"}}
 		}
-		// A leaf that is late can be another, too.
-		if err == nil != (f.Outcome == promises.Broken && f.Breach == breach) && !(breach == proofs.Substitution && f.Breach == proofs.Late) {
-			h.Fatalf("%s: the contract says %v, the judge %s %s: %s", breach, err, f.Outcome, f.Breach, f.Detail)
+		return next(c)
+	}})
+	if got := at(); got != f.Head.Block.Number {
+		t.Errorf("proven at block %d, want the newest, %d", got, f.Head.Block.Number)
+	}
+	h.proxies[0].Set(faultrpc.Refuse(-32601, "no such method", "eth_getProof"))
+	if _, err := h.judge.Evidence(t.Context(), f); err == nil {
+		t.Error("evidence without a proof")
+	}
+}
+
+// TestFalseEvents: an event of how a challenge ended counts only with its transaction.
+func TestFalseEvents(t *testing.T) {
+	h := newHarness(t)
+	leaves := h.batch(2)
+	p := h.promised(1, leaves[1], h.Now())
+	h.hide(h.Batches[0])
+	h.Mine(1)
+	h.do(h.decide(p), promises.Challenge)
+	h.Pass(bond.AnswerTime + time.Second)
+	h.do(h.decide(p), promises.Conclude)
+	// The node shows the conclusion as an answer.
+	h.proxies[0].Set(faultrpc.Fault{Name: "answered", Do: func(c faultrpc.Call, next faultrpc.Next) faultrpc.Answer {
+		answered, concluded := bondEvent("Answered"), bondEvent("Concluded")
+		if c.Method != "eth_getLogs" || !strings.Contains(string(c.Params[0]), answered) {
+			return next(c)
 		}
-	}
-	if broken != (f.Outcome == promises.Broken) {
-		h.Fatalf("the contract says broken %t, the judge %s", broken, f.Detail)
-	}
-	if !broken {
-		if _, err := h.judge.Plan(h.Context(), f, promises.Slash); err == nil {
-			h.Fatal("a slashing was planned for what is not broken")
-		}
-		return
-	}
-	planned := h.plan(f, promises.Slash)
-	if !bytes.Equal(planned.Data, tries[f.Breach].Data) {
-		h.Fatalf("%s was planned otherwise", f.Breach)
+		c.Params = []json.RawMessage{json.RawMessage(strings.ReplaceAll(string(c.Params[0]), answered, concluded))}
+		a := next(c)
+		a.Result = json.RawMessage(strings.ReplaceAll(string(a.Result), concluded, answered))
+		return a
+	}})
+	h.want(h.decide(p), promises.Broken, false, promises.None, "nobody answered")
+	if h.proxies[0].Hits()["answered"] == 0 {
+		t.Error("no event was asked for")
 	}
 }
