@@ -85,6 +85,14 @@ var rules = []rule{
 		reason: "promises are watched over any store; who signs answers is wired by cmd",
 	},
 	{
+		pkg: "logbook", ours: []string{"proofs", "bindings", "nodes", "anchor", "cost"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		reason: "what the chain proves of a log does not depend on what anybody stored of it",
+	},
+	{
+		pkg: "promises", ours: []string{"proofs", "bindings", "nodes", "anchor", "cost", "bond", "logbook"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		reason: "the chain judges; leaves come from wherever somebody has them",
+	},
+	{
 		pkg: "signer", ours: []string{"proofs", "identity"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
 		reason: "keys sign for whatever chain and contract; files and variables are wired by cmd",
 	},
@@ -113,6 +121,10 @@ var rules = []rule{
 	{pkg: "internal/emptylogs", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "it mends badger's directory before badger is there"},
 	{pkg: "internal/faultrpc", never: []string{badger, ipfs, merkletree, cli}, reason: "a node that lies knows nothing of what is anchored on it"},
 	{pkg: "internal/faulttest", reason: "it has tests only"},
+	{
+		pkg: "internal/logchain", ours: []string{"proofs", "bindings", "nodes", "anchor", "cost", "bond", "anchor/devchain", "internal/faultrpc"},
+		never: []string{badger, ipfs, merkletree}, reason: "a chain for tests knows nothing of who reads it",
+	},
 	{pkg: "internal/lazyfs", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "a disk for tests knows nothing of what is written to it"},
 	{pkg: "tools/scenarios", reason: "it has tests only"},
 	{pkg: "tools/faults", never: []string{ethereum, badger, ipfs, merkletree, cli}, reason: "it prints what tests say"},
