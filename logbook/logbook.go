@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/hansard-dao/hansard/nodes"
@@ -52,10 +51,12 @@ type Book struct {
 	cfg     Config
 	refresh sync.Mutex // one Refresh at a time
 
-	mu      sync.RWMutex // guards what follows
-	head    Head
-	batches []Anchored
-	tree    proofs.RangeTree // over batches
+	distrust bool // Known was wrong; refresh guards it
+	failed   int  // calls of Refresh in a row that ended with ErrUnproven; refresh guards it
+
+	mu   sync.RWMutex // guards what follows
+	head Head
+	*chain
 }
 
 // New makes a Book that holds nothing yet.
@@ -71,7 +72,7 @@ func New(cfg Config) (*Book, error) {
 		return nil, fmt.Errorf("configure logbook: %w", err)
 	}
 	cfg.Window = cmp.Or(cfg.Window, defaultWindow)
-	return &Book{cfg: cfg}, nil
+	return &Book{cfg: cfg, chain: &chain{}}, nil
 }
 
 // Log returns the log that the book follows.
@@ -98,15 +99,7 @@ func (b *Book) Batch(number uint64) (Anchored, bool) {
 func (b *Book) BatchOf(index uint64) (Anchored, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	i, found := slices.BinarySearchFunc(b.batches, index, func(a Anchored, index uint64) int {
-		switch {
-		case a.Contains(index):
-			return 0
-		case a.First > index:
-			return 1
-		}
-		return -1
-	})
+	i, found := b.place(index)
 	if !found {
 		return Anchored{}, false
 	}
@@ -133,14 +126,4 @@ func (b *Book) path(number, batches uint64) []proofs.Hash {
 		return nil
 	}
 	return b.tree.Prove(number, batches)
-}
-
-// Refresh follows the log to the newest block. After an error the book holds what it held before.
-func (b *Book) Refresh(ctx context.Context) error {
-	return errors.New("follow the log: not written yet")
-}
-
-// Freeze returns the anchor of a batch with header and receipt proof, which proofs.VerifyAnchor accepted.
-func (b *Book) Freeze(ctx context.Context, number uint64) (*proofs.Anchor, error) {
-	return nil, errors.New("freeze the anchor: not written yet")
 }
