@@ -3,9 +3,8 @@ package promises
 import (
 	"context"
 	"errors"
-	"fmt"
+	"sync"
 
-	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/logbook"
 	"github.com/hansard-dao/hansard/nodes"
@@ -55,6 +54,7 @@ type Leaves interface {
 type Finding struct {
 	Promise proofs.Promise
 	Signer  proofs.Address // zero: the signature is none
+	Key     bond.Key       // of the signer, as the bond has it; zero: there is no bond to ask
 	Outcome Outcome
 	Breach  proofs.Breach     // of Broken
 	Second  *proofs.Promise   // of Conflict
@@ -65,7 +65,7 @@ type Finding struct {
 	Inclusion []proofs.Hash
 	Challenge *bond.Challenge // nil: none, or it was not looked for since it decides nothing
 	Final     bool            // what decides is final: no reorg changes it
-	// Enforceable is nil if the bond could be slashed for the promise at Head: it is funded and the key counts.
+	// Enforceable is nil if the bond can be slashed for the promise at Head: it is funded and the key counts.
 	Enforceable error
 	Next        Action // that anybody may take now
 	Detail      string // for people
@@ -81,6 +81,12 @@ type Config struct {
 // Judge decides about the promises of one log. It is safe for concurrent use.
 type Judge struct {
 	cfg Config
+
+	mu     sync.Mutex                  // guards what follows
+	state  *bond.State                 // of the bond at the last head
+	keys   map[proofs.Address]bond.Key // at that head
+	tree   proofs.Tree                 // of the batch with the root treeOf
+	treeOf proofs.Hash
 }
 
 // New makes a Judge.
@@ -89,32 +95,4 @@ func New(cfg Config) (*Judge, error) {
 		return nil, errors.New("configure judge: no nodes, or no book")
 	}
 	return &Judge{cfg: cfg}, nil
-}
-
-// Decide says what became of the promise at the book's head. known is a receipt of any message at the promise's index,
-// which then needs no Leaves; nil: none. It is believed only as far as the chain proves it.
-func (j *Judge) Decide(ctx context.Context, p proofs.Promise, known *proofs.Receipt) (*Finding, error) {
-	return nil, errors.New("decide about the promise: not written yet")
-}
-
-// DecideConflict says whether two promises of the log are a conflict: different leaves at one index.
-func (j *Judge) DecideConflict(ctx context.Context, pair [2]proofs.Promise) (*Finding, error) {
-	return nil, errors.New("decide about the promises: not written yet")
-}
-
-// Conflicts returns the pairs of promises of one log and index with different leaves: each pair once, in the order
-// of the list.
-func Conflicts(all []proofs.Promise) [][2]proofs.Promise { return nil }
-
-// Plan returns the transaction of an action about the finding's promise, as it succeeds in a block on the book's
-// head. The finding is decided again there, so that Missed may have become Late. For Answer the finding must hold the
-// promised leaf's Inclusion.
-func (j *Judge) Plan(ctx context.Context, f *Finding, a Action) (anchor.Planned, error) {
-	return anchor.Planned{}, errors.New("plan the transaction: not written yet")
-}
-
-// Simulate returns why the planned transaction of that sender would fail on the book's head, in words; nil: it
-// would succeed.
-func (j *Judge) Simulate(ctx context.Context, from proofs.Address, p anchor.Planned) error {
-	return fmt.Errorf("simulate: %s: not written yet", p.What)
 }
