@@ -85,6 +85,14 @@ var rules = []rule{
 		reason: "promises are watched over any store; who signs answers is wired by cmd",
 	},
 	{
+		pkg: "logbook", ours: []string{"proofs", "bindings", "nodes", "anchor", "cost"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		reason: "what the chain proves of a log does not depend on what anybody stored of it",
+	},
+	{
+		pkg: "promises", ours: []string{"proofs", "bindings", "nodes", "anchor", "cost", "bond", "logbook"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		reason: "the chain judges; leaves come from wherever somebody has them",
+	},
+	{
 		pkg: "signer", ours: []string{"proofs", "identity"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
 		reason: "keys sign for whatever chain and contract; files and variables are wired by cmd",
 	},

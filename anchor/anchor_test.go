@@ -306,11 +306,11 @@ func TestMatch(t *testing.T) {
 	noTopics.Topics = nil
 	others := []*types.Log{event(otherContract, b), event(otherLog, b), event(chain, otherNumber), otherEvent, noTopics}
 
-	got, err := a.match(&nodes.TxReceipt{Logs: append(others, event(chain, b))}, b)
+	got, err := match(&nodes.TxReceipt{Logs: append(others, event(chain, b))}, a.cfg.Log, b)
 	if err != nil || got != len(others) {
 		t.Errorf("found at %d, %v; want %d", got, err, len(others))
 	}
-	if _, err := a.match(&nodes.TxReceipt{Logs: others}, b); err == nil || errors.Is(err, ErrFatal) {
+	if _, err := match(&nodes.TxReceipt{Logs: others}, a.cfg.Log, b); err == nil || errors.Is(err, ErrFatal) {
 		t.Errorf("without the event: %v", err)
 	}
 	for name, change := range map[string]func(*proofs.Batch){
@@ -319,7 +319,7 @@ func TestMatch(t *testing.T) {
 	} {
 		other := b
 		change(&other)
-		if _, err := a.match(&nodes.TxReceipt{Logs: []*types.Log{event(chain, other)}}, b); !errors.Is(err, ErrFatal) {
+		if _, err := match(&nodes.TxReceipt{Logs: []*types.Log{event(chain, other)}}, a.cfg.Log, b); !errors.Is(err, ErrFatal) {
 			t.Errorf("other %s: %v", name, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -37,10 +38,11 @@ func ReadHead(ctx context.Context, q *nodes.Quorum, log proofs.Chain) (Head, err
 	if err != nil {
 		return Head{}, err
 	}
-	return readHead(ctx, q, log, b.Hash)
+	return ReadHeadAt(ctx, q, log, b.Hash)
 }
 
-func readHead(ctx context.Context, q *nodes.Quorum, log proofs.Chain, at proofs.Hash) (Head, error) {
+// ReadHeadAt is ReadHead at a block.
+func ReadHeadAt(ctx context.Context, q *nodes.Quorum, log proofs.Chain, at proofs.Hash) (Head, error) {
 	out, err := q.Call(ctx, at, log.AnchorLog, contract.PackHeads(log.Log))
 	if err != nil {
 		return Head{}, fmt.Errorf("read head of the log: %w", err)
@@ -50,6 +52,26 @@ func readHead(ctx context.Context, q *nodes.Quorum, log proofs.Chain, at proofs.
 		return Head{}, fmt.Errorf("read head of the log: no AnchorLog contract at %s: %w", log.AnchorLog, err)
 	}
 	return Head{proofs.Address(h.Submitter), uint64(h.Batches), h.Messages}, nil
+}
+
+// ReadRange returns the head of the log and the mountain range over its batches, as of a block.
+func ReadRange(ctx context.Context, q *nodes.Quorum, log proofs.Chain, at proofs.Hash) (Head, proofs.Range, error) {
+	h, err := ReadHeadAt(ctx, q, log, at)
+	if err != nil {
+		return Head{}, proofs.Range{}, err
+	}
+	r := proofs.Range{Count: h.Batches, Peaks: make([]proofs.Hash, bits.Len64(h.Batches))}
+	for left := h.Batches; left != 0; left &= left - 1 {
+		height := bits.TrailingZeros64(left)
+		out, err := q.Call(ctx, at, log.AnchorLog, contract.PackPeak(log.Log, big.NewInt(int64(height))))
+		if err != nil {
+			return Head{}, proofs.Range{}, fmt.Errorf("read peak %d of log %s: %w", height, log.Log, err)
+		}
+		if r.Peaks[height], err = contract.UnpackPeak(out); err != nil {
+			return Head{}, proofs.Range{}, fmt.Errorf("read peak %d of log %s: %w", height, log.Log, err)
+		}
+	}
+	return h, r, nil
 }
 
 // view is what the nodes said at the beginning of a round.
@@ -93,7 +115,7 @@ func (a *Anchorer) check(ctx context.Context) error {
 	if err := checkCode(code, a.cfg.Log); err != nil {
 		return err
 	}
-	head, err := readHead(ctx, a.cfg.Nodes, a.cfg.Log, b.Hash)
+	head, err := ReadHeadAt(ctx, a.cfg.Nodes, a.cfg.Log, b.Hash)
 	if err != nil {
 		return err
 	}
@@ -145,7 +167,7 @@ func (a *Anchorer) look(ctx context.Context) (*view, error) {
 	if err := a.checkFinal(ctx, v); err != nil {
 		return nil, err
 	}
-	if v.log, err = readHead(ctx, a.cfg.Nodes, a.cfg.Log, head.Hash); err != nil {
+	if v.log, err = ReadHeadAt(ctx, a.cfg.Nodes, a.cfg.Log, head.Hash); err != nil {
 		return nil, err
 	}
 	if v.signer, err = a.signerOf(v.log); err != nil {
@@ -276,7 +298,7 @@ func (a *Anchorer) observe(ctx context.Context, v *view, s *proofs.Sealed, hash 
 		}
 		return nil, cost, nil
 	}
-	logIndex, err := a.match(txReceipt, s.Batch)
+	logIndex, err := match(txReceipt, a.cfg.Log, s.Batch)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -308,16 +330,16 @@ func paid(r *nodes.TxReceipt, b *nodes.Block, tx *journaled) *big.Int {
 }
 
 // match returns the place of the batch's event among the logs of a transaction's receipt.
-func (a *Anchorer) match(txReceipt *nodes.TxReceipt, b proofs.Batch) (int, error) {
+func match(txReceipt *nodes.TxReceipt, log proofs.Chain, b proofs.Batch) (int, error) {
 	for i, l := range txReceipt.Logs {
-		if proofs.Address(l.Address) != a.cfg.Log.AnchorLog || len(l.Topics) == 0 || l.Topics[0] != anchoredEvent {
+		if proofs.Address(l.Address) != log.AnchorLog || len(l.Topics) == 0 || l.Topics[0] != anchoredEvent {
 			continue
 		}
 		e, err := contract.UnpackAnchoredEvent(l)
 		if err != nil {
 			return 0, fmt.Errorf("read event of transaction %s: %w", txReceipt.Tx, err)
 		}
-		if proofs.Hash(e.Log) != a.cfg.Log.Log || !equal(e.Number, b.Number) {
+		if proofs.Hash(e.Log) != log.Log || !equal(e.Number, b.Number) {
 			continue
 		}
 		if proofs.Hash(e.Root) != b.Root || !equal(e.First, b.First) || !equal(e.Size, b.Size) || proofs.Hash(e.Cid) != b.CID {

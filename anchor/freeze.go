@@ -15,38 +15,40 @@ var errReceipts = errors.New("the node's receipts do not hash to the header's re
 // errInclusion says that the block holds the batch's event otherwise than it was seen at inclusion.
 var errInclusion = errors.New("what was stored at inclusion is not what the block holds")
 
-// freeze returns the batch's anchor with header and receipt proof. It trusts nothing that the nodes say
-// beyond the block's hash: proofs.VerifyAnchor has accepted what it returns.
+// freeze returns the batch's anchor with header and receipt proof.
 func (a *Anchorer) freeze(ctx context.Context, s *proofs.Sealed) (*proofs.Anchor, error) {
-	hash := s.Anchor.Block.Hash
-	raw, err := a.cfg.Nodes.Header(ctx, hash)
+	return Freeze(ctx, a.cfg.Nodes, a.cfg.Log, s.Batch, s.Anchor.Block, s.Anchor.TxIndex)
+}
+
+// Freeze returns the anchor of a batch that the transaction at txIndex of block at anchored, with header and
+// receipt proof. It trusts nothing that the nodes say beyond the block's hash: proofs.VerifyAnchor has accepted
+// what it returns.
+func Freeze(ctx context.Context, q *nodes.Quorum, log proofs.Chain, b proofs.Batch, at proofs.BlockRef, txIndex uint64) (*proofs.Anchor, error) {
+	raw, err := q.Header(ctx, at.Hash)
 	if err != nil {
 		return nil, err
 	}
 	header, err := proofs.ParseHeader(raw)
 	if err != nil {
-		return nil, fmt.Errorf("read header %s: %w", hash, err)
+		return nil, fmt.Errorf("read header %s: %w", at.Hash, err)
 	}
-	at := s.Anchor.TxIndex
 	var proof [][]byte
-	all, err := a.cfg.Nodes.BlockReceipts(ctx, hash, func(all []*nodes.TxReceipt) (err error) {
-		proof, err = prove(all, at, header.ReceiptsRoot)
+	all, err := q.BlockReceipts(ctx, at.Hash, func(all []*nodes.TxReceipt) (err error) {
+		proof, err = prove(all, txIndex, header.ReceiptsRoot)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if at >= uint64(len(all)) {
-		return nil, fmt.Errorf("%w: block %s has %d transactions", errInclusion, hash, len(all))
+	if txIndex >= uint64(len(all)) {
+		return nil, fmt.Errorf("%w: block %s has %d transactions", errInclusion, at.Hash, len(all))
 	}
-	logIndex, err := a.match(all[at], s.Batch)
+	logIndex, err := match(all[txIndex], log, b)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errInclusion, err)
 	}
-	frozen := &proofs.Anchor{
-		Block: s.Anchor.Block, TxIndex: at, LogIndex: uint64(logIndex), Header: raw, Proof: proof,
-	}
-	if _, err := proofs.VerifyAnchor(frozen, s.Batch, a.cfg.Log); err != nil {
+	frozen := &proofs.Anchor{Block: at, TxIndex: txIndex, LogIndex: uint64(logIndex), Header: raw, Proof: proof}
+	if _, err := proofs.VerifyAnchor(frozen, b, log); err != nil {
 		return nil, fmt.Errorf("%w: %w", errInclusion, err)
 	}
 	return frozen, nil

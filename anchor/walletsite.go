@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"math/bits"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -100,20 +99,15 @@ func (s *Site) readLog(ctx context.Context, q *nodes.Quorum) error {
 	if s.Owner, err = ReadOwner(ctx, q, s.Log, s.Block.Hash); err != nil {
 		return err
 	}
-	if s.Head, err = readHead(ctx, q, s.Log, s.Block.Hash); err != nil {
+	head, r, err := ReadRange(ctx, q, s.Log, s.Block.Hash)
+	if err != nil {
 		return err
 	}
-	for left := s.Head.Batches; left != 0; left &= left - 1 {
-		height := bits.TrailingZeros64(left)
-		out, err := q.Call(ctx, s.Block.Hash, s.Log.AnchorLog, contract.PackPeak(s.Log.Log, big.NewInt(int64(height))))
-		if err != nil {
-			return fmt.Errorf("read peak %d of log %s: %w", height, s.Log.Log, err)
+	s.Head = head
+	for height, hash := range r.Peaks {
+		if r.Count>>height&1 == 1 {
+			s.Peaks = append(s.Peaks, Peak{height, hash})
 		}
-		peak, err := contract.UnpackPeak(out)
-		if err != nil {
-			return fmt.Errorf("read peak %d of log %s: %w", height, s.Log.Log, err)
-		}
-		s.Peaks = append(s.Peaks, Peak{height, peak})
 	}
 	return nil
 }

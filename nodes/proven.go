@@ -200,10 +200,23 @@ const (
 	maxLone = 32     // that not enough others give
 )
 
-// Logs returns the logs that nodes find in blocks from to to, each once: first those that enough nodes
-// give, then at most 32 of each node that others do not. They are leads and no facts: look up their
-// transactions. It returns an error if fewer than Need nodes answer.
+// Leads are logs that nodes find. They are no facts: look up their transactions, or prove what they say.
+type Leads struct {
+	// Sure are those that enough nodes give alike, in the order of the chain. BlockTimestamp is 0 unless enough
+	// of them name the same.
+	Sure []types.Log
+	Rest []types.Log // of each node at most 32 that others do not give, in the same order
+}
+
+// Logs returns the logs that nodes find in blocks from to to, each once: Leads, first the sure ones. It returns an
+// error if fewer than Need nodes answer.
 func (q *Quorum) Logs(ctx context.Context, from, to uint64, of proofs.Address, topics ...proofs.Hash) ([]types.Log, error) {
+	l, err := q.Leads(ctx, from, to, of, topics...)
+	return append(l.Sure, l.Rest...), err
+}
+
+// Leads is Logs that tells what enough nodes give from what they do not.
+func (q *Quorum) Leads(ctx context.Context, from, to uint64, of proofs.Address, topics ...proofs.Hash) (Leads, error) {
 	filter := map[string]any{
 		"fromBlock": hexutil.EncodeUint64(from), "toBlock": hexutil.EncodeUint64(to), "address": common.Address(of),
 	}
@@ -233,52 +246,63 @@ func (q *Quorum) Logs(ctx context.Context, from, to uint64, of proofs.Address, t
 		return logs, err
 	}, func([]answer[[]types.Log]) bool { return true })
 	if err != nil {
-		return nil, err
+		return Leads{}, err
 	}
 	return q.leads(got), nil
 }
 
-// leads puts what nodes found into one list.
-func (q *Quorum) leads(got []answer[[]types.Log]) []types.Log {
-	type place struct {
+// leads puts what nodes found into two lists.
+func (q *Quorum) leads(got []answer[[]types.Log]) (l Leads) {
+	type log struct {
 		block, tx common.Hash
 		index     uint
+		content   string
 	}
-	where := func(l types.Log) place { return place{l.BlockHash, l.TxHash, l.Index} }
-	given := map[place]int{}
+	named := func(l types.Log) log {
+		return log{l.BlockHash, l.TxHash, l.Index, fmt.Sprintf("%x %x %d %d", l.Topics, l.Data, l.BlockNumber, l.TxIndex)}
+	}
+	given, times := map[log]int{}, map[log]map[uint64]int{}
 	for _, a := range got {
-		mine := map[place]bool{}
+		mine := map[log]bool{}
 		for _, l := range a.value {
-			if p := where(l); !mine[p] {
-				mine[p] = true
-				given[p]++
+			if n := named(l); !mine[n] {
+				mine[n] = true
+				given[n]++
+				if times[n] == nil {
+					times[n] = map[uint64]int{}
+				}
+				times[n][l.BlockTimestamp]++
 			}
 		}
 	}
 	byPlace := func(a, b types.Log) int {
 		return cmp.Or(cmp.Compare(a.BlockNumber, b.BlockNumber), cmp.Compare(a.Index, b.Index))
 	}
-	var sure, rest []types.Log
 	for _, a := range got {
-		logs := slices.SortedStableFunc(slices.Values(a.value), byPlace)
 		lone := 0
-		for _, l := range logs {
-			p := where(l)
-			switch n := given[p]; {
-			case n == 0: // taken before
+		for _, log := range slices.SortedStableFunc(slices.Values(a.value), byPlace) {
+			n := named(log)
+			switch votes := given[n]; {
+			case votes == 0: // taken before
 				continue
-			case n >= q.cfg.Need:
-				sure = append(sure, l)
+			case votes >= q.cfg.Need:
+				log.BlockTimestamp = 0
+				for time, votes := range times[n] {
+					if votes >= q.cfg.Need {
+						log.BlockTimestamp = time
+					}
+				}
+				l.Sure = append(l.Sure, log)
 			case lone < maxLone:
-				rest = append(rest, l)
+				l.Rest = append(l.Rest, log)
 				lone++
 			default:
 				continue
 			}
-			given[p] = 0
+			given[n] = 0
 		}
 	}
-	slices.SortStableFunc(sure, byPlace)
-	slices.SortStableFunc(rest, byPlace)
-	return append(sure, rest...)
+	slices.SortStableFunc(l.Sure, byPlace)
+	slices.SortStableFunc(l.Rest, byPlace)
+	return l
 }

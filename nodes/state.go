@@ -159,7 +159,19 @@ func reverted(err error) ([]byte, bool) {
 // Call returns what a call returns in the state after the block. If enough nodes say that it reverts with
 // the same data, the error is an rpc.DataError with that, as hex.
 func (q *Quorum) Call(ctx context.Context, block proofs.Hash, to proofs.Address, data []byte) ([]byte, error) {
-	args := map[string]any{"to": common.Address(to), "input": hexutil.Bytes(data)}
+	return q.call(ctx, block, map[string]any{"to": common.Address(to), "input": hexutil.Bytes(data)})
+}
+
+// CallFrom is Call with a sender and value, in wei; nil is none.
+func (q *Quorum) CallFrom(ctx context.Context, block proofs.Hash, from, to proofs.Address, value *big.Int, data []byte) ([]byte, error) {
+	args := map[string]any{"from": common.Address(from), "to": common.Address(to), "input": hexutil.Bytes(data)}
+	if value != nil {
+		args["value"] = (*hexutil.Big)(value)
+	}
+	return q.call(ctx, block, args)
+}
+
+func (q *Quorum) call(ctx context.Context, block proofs.Hash, args map[string]any) ([]byte, error) {
 	r, err := state(ctx, q, block, "eth_call", args, func(b hexutil.Bytes, err error) (result, error) {
 		if data, ok := reverted(err); ok {
 			return result{data, true}, nil

@@ -78,6 +78,28 @@ func climb(node Hash, position uint64, path []Hash) Hash {
 // alone. Nodes over padding only are left out; at level k they are PaddingRoot(k).
 type Tree [][]Hash
 
+// NewTree returns the tree over leaf hashes in order. It returns ErrProof for no leaves. It is for those who prove what
+// others batched; batches are built by batcher.
+func NewTree(leaves []Hash) (Tree, error) {
+	if len(leaves) == 0 || len(leaves) > MaxBatch {
+		return nil, ErrProof
+	}
+	t := Tree{leaves}
+	var padding Hash
+	for row := leaves; len(row) > 1; row = t[len(t)-1] {
+		next := make([]Hash, (len(row)+1)/2)
+		for i := range next {
+			right := padding
+			if 2*i+1 < len(row) {
+				right = row[2*i+1]
+			}
+			next[i] = HashNode(row[2*i], right)
+		}
+		t, padding = append(t, next), HashNode(padding, padding)
+	}
+	return t, nil
+}
+
 // Root returns the root.
 func (t Tree) Root() Hash { return t[len(t)-1][0] }
 
