@@ -74,6 +74,7 @@ func newWorld(t *testing.T) *world {
 			w.url = "http://" + at
 		}
 	}
+	go io.Copy(io.Discard, out) //nolint:errcheck // anvil tells each call, and stops when nobody reads
 	if w.client, err = rpc.Dial(w.url); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"os"
 	"os/exec"
@@ -46,6 +47,7 @@ func startAnvil(t *testing.T, args ...string) string {
 	})
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if at, ok := strings.CutPrefix(lines.Text(), "Listening on "); ok {
+			go io.Copy(io.Discard, out) //nolint:errcheck // anvil tells each call, and stops when nobody reads
 			return "http://" + at
 		}
 	}
