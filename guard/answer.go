@@ -39,8 +39,8 @@ const (
 	tries         = 3               // to build an answer that the contract takes at the newest block
 )
 
-// DefaultAnswerCap is what one answer may cost, in wei: 0.05 ether. For an entry of a batch of 2^20 that is 314 gwei a gas,
-// and the least bond that pays for its own slashing is as much.
+// DefaultAnswerCap is what one answer may cost, in wei: 0.05 ether. For an entry of a batch of 2^20 that is 314 gwei a gas, which
+// is a small part of what the bond is worth.
 func DefaultAnswerCap() *big.Int { return big.NewInt(5e16) }
 
 // AnswererConfig is what an Answerer needs. Nodes, Log, Store and Signer are required.

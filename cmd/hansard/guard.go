@@ -90,12 +90,25 @@ func (n *node) wireGuard(cfg nodeConfig) (err error) {
 	return err
 }
 
+// unmarked is the code of a refusal because of --mark; the others are guard's.
+const unmarked = "mark"
+
 // refuse says why nothing new can be promised now, and nil if it can.
 func (n *node) refuse() *batcher.BusyError {
 	if n.canPromise() != nil {
 		return &batcher.BusyError{Code: batcher.CannotPromise, Reason: "the service cannot write down how far it promised, and its operator has to act", RetryAfter: time.Minute}
 	}
 	return n.guard.Refuse()
+}
+
+// atRisk is what is promised and not kept yet, and why nothing new is.
+func (n *node) atRisk() guard.Status {
+	s := n.guard.Status()
+	if n.canPromise() != nil {
+		no := n.refuse()
+		s.Refusal = &guard.Refusal{Code: unmarked, Reason: no.Reason, Since: time.Now(), Retry: no.RetryAfter}
+	}
+	return s
 }
 
 // lookAtPromises reads what was promised before the first new promise is given.
@@ -108,7 +121,7 @@ func (n *node) lookAtPromises(ctx context.Context) error {
 
 // promises returns what the API says of promises that are not kept yet.
 func (n *node) promises() *api.Promises {
-	s, c := n.guard.Status(), n.answerer.Challenges()
+	s, c := n.atRisk(), n.answerer.Challenges()
 	p := &api.Promises{
 		Waiting: s.Messages, Deadline: s.Deadline, Overdue: s.Overdue,
 		Challenges: api.Challenges{Open: c.Open, Hopeless: c.Hopeless, AnswerBy: c.AnswerBy, Answered: c.Answered},

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hansard-dao/hansard/batcher"
+	"github.com/hansard-dao/hansard/client"
 	"github.com/hansard-dao/hansard/ingest/zoomchat"
 	"github.com/hansard-dao/hansard/proofs"
 )
@@ -124,7 +126,7 @@ func record(ctx context.Context, c *cli.Context, log importLog, plan *zoomchat.I
 		}
 	}
 	if len(subs) > 0 {
-		if err := log.Submit(ctx, subs); err != nil {
+		if err := submitAll(ctx, c.App.ErrWriter, log, subs); err != nil {
 			return nil, err
 		}
 	}
@@ -207,6 +209,39 @@ func printImport(c *cli.Context, plan *zoomchat.Import, room proofs.Room, out st
 		"Check them, after comparing the block hashes with a node that you trust:\n"+
 		"  hansard verify %s/*.receipt.json --trust TRUST --block-hash %s\n", oneLine(out, maxDetail), oneLine(out, maxDetail), strings.Join(hashes, " --block-hash "))
 	return err
+}
+
+// submitAll submits, and again when a service says so that cannot promise anything for now. What it took the first time it
+// knows the next time.
+func submitAll(ctx context.Context, w io.Writer, log importLog, subs []batcher.Submission) error {
+	for {
+		err := log.Submit(ctx, subs)
+		after := promisedAgain(err)
+		if after == 0 {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "waiting %s: %v\n", after, err); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(after):
+		}
+	}
+}
+
+// promisedAgain returns when a service may promise again that cannot for now, and 0 for any other error and for none.
+func promisedAgain(err error) time.Duration {
+	var busy *batcher.BusyError
+	var answer *client.Error
+	switch {
+	case errors.As(err, &busy) && busy.Code == batcher.CannotPromise:
+		return max(busy.RetryAfter, time.Second)
+	case errors.As(err, &answer) && answer.Code == string(batcher.CannotPromise):
+		return max(answer.RetryAfter, time.Second)
+	}
+	return 0
 }
 
 // withImportLog calls f with the service's log, or with the log in --data while this process keeps it.

@@ -138,7 +138,7 @@ func (m *metrics) collectPromises(gauge func(*prometheus.Desc, float64, ...strin
 		gauge(descLeft, p.Left.Seconds())
 	}
 	gauge(descOverdue, float64(p.Overdue))
-	for _, code := range guard.Codes {
+	for _, code := range append(slices.Clip(guard.Codes), unmarked) {
 		gauge(descRefusing, toFloat(p.Refusal != nil && p.Refusal.Code == code), code)
 	}
 	gauge(descOpen, float64(c.Open))
@@ -291,7 +291,7 @@ func (n *node) metrics(promise time.Duration, logger *slog.Logger) http.Handler 
 		return metrics{Log: n.db, Promise: promise, Counts: n.anchorer.Counts, Delay: n.anchorer.Delay, Money: n.anchorer.Money, Health: n.nodes.Health}
 	}
 	own := of(n)
-	own.Promises, own.Challenges = n.guard.Status, n.answerer.Challenges
+	own.Promises, own.Challenges = n.atRisk, n.answerer.Challenges
 	own.Bond = n.bond.Load
 	var fold *metrics
 	if n.folding != nil {
