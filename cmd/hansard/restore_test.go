@@ -150,8 +150,14 @@ func (s *serviceTest) restored(mark []string) {
 		}
 	}
 	all := append(slices.Clone(mark), "--promises", s.path("all"))
-	if errs := s.refused(exitConflict, all[2:]...); !strings.Contains(errs, "entries 2 (hidden.receipt.json) were promised, and these receipts do not hold their messages") {
-		t.Errorf("a message that is not disclosed: %s", errs)
+	errs := s.refused(exitConflict, all[2:]...)
+	says(t, "a message that is not disclosed", errs, "entries 2 (hidden.receipt.json) were promised, and these receipts do not hold their messages")
+	for file, why := range map[string]string{"forged": "its promise is not signed by a key of the log", "none": "it cannot be read"} {
+		if !slices.ContainsFunc(strings.Split(errs, "\n"), func(line string) bool {
+			return strings.Contains(line, file+".receipt.json") && strings.Contains(line, why)
+		}) {
+			t.Errorf("%s: no %q in %s", file, why, errs)
+		}
 	}
 	s.copyTo("all", "2.receipt.json")
 	for range 2 { // the second time all is there
