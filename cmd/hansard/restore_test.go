@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hansard-dao/hansard/batcher"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -147,8 +150,14 @@ func (s *serviceTest) restored(mark []string) {
 		}
 	}
 	all := append(slices.Clone(mark), "--promises", s.path("all"))
-	if errs := s.refused(exitConflict, all[2:]...); !strings.Contains(errs, "entries 2 (hidden.receipt.json) were promised, and these receipts do not hold their messages") {
-		t.Errorf("a message that is not disclosed: %s", errs)
+	errs := s.refused(exitConflict, all[2:]...)
+	says(t, "a message that is not disclosed", errs, "entries 2 (hidden.receipt.json) were promised, and these receipts do not hold their messages")
+	for file, why := range map[string]string{"forged": "its promise is not signed by a key of the log", "none": "it cannot be read"} {
+		if !slices.ContainsFunc(strings.Split(errs, "\n"), func(line string) bool {
+			return strings.Contains(line, file+".receipt.json") && strings.Contains(line, why)
+		}) {
+			t.Errorf("%s: no %q in %s", file, why, errs)
+		}
 	}
 	s.copyTo("all", "2.receipt.json")
 	for range 2 { // the second time all is there
@@ -266,5 +275,60 @@ func TestOtherWriter(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("the idle service goes on")
+	}
+}
+
+// TestRotateBacked: a new key signs only once the bond, where there is one, backs it.
+func TestRotateBacked(t *testing.T) {
+	o := newOperator(t, "--slots-in-an-epoch", "1", "--block-time", "1")
+	o.newLog("data", "old")
+	key := func(name string) string {
+		out, _ := o.want(0, "", "keys", "list", "--json", "--keystore", o.path("data", "keys"))
+		for line := range strings.Lines(out) {
+			if l := decode[keyLine](t, line); l.Name == name {
+				return l.Address.String()
+			}
+		}
+		t.Fatalf("no key %s in %s", name, out)
+		return ""
+	}
+	at := []string{"--rpc", o.url, "--account", "old", "--keystore", o.path("data", "keys"), "--password-file", o.path("password"), "--yes"}
+	for _, args := range [][]string{{"deploy"}, {"fund", "0.1"}, {"add-key", key("promise")}} {
+		o.want(0, "", append(append([]string{"bond"}, args...), at...)...)
+	}
+	_, ended, stop := o.serveAt("data", "--account", "old")
+	stop()
+	<-ended
+	o.want(0, "", "keys", "new", "next", "--light", "--keystore", o.path("data", "keys"), "--password-file", o.path("password"))
+	rotate := []string{"--account", "old", "--promise-key", "next", "--rotate-promise-key"}
+	_, errs := o.want(exitUsage, "", append([]string{"serve", "--rpc", o.url, "--data", o.path("data"), "--password-file", o.path("password"),
+		"--listen", "127.0.0.1:0"}, rotate...)...)
+	says(t, "a key that the bond does not know", errs, "does not back the new promise key "+key("next"), "hansard bond add-key "+key("next"))
+	o.want(0, "", append([]string{"bond", "add-key", key("next")}, at...)...)
+	_, ended, stop = o.serveAt("data", rotate...)
+	stop()
+	<-ended
+	trust, err := os.ReadFile(o.path("data", "trust.json"))
+	if err != nil || !strings.Contains(string(trust), key("next")) || !strings.Contains(string(trust), key("promise")) {
+		t.Errorf("trust file %s, %v", trust, err)
+	}
+}
+
+// TestHalted: when a loop that watches the chain fails, nothing is signed or taken from that moment on.
+func TestHalted(t *testing.T) {
+	n := &node{}
+	fine := func(context.Context) error { return nil }
+	if err := n.halt(t.Context(), fine); err != nil || n.Cover(0) != nil || n.canPromise() != nil {
+		t.Fatalf("a loop that ended halts: %v, %v", err, n.Cover(0))
+	}
+	broken := errors.New("another writer")
+	if err := n.halt(t.Context(), func(context.Context) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if err := n.Cover(0); !errors.Is(err, proofs.ErrRefused) {
+		t.Errorf("a promise is signed: %v", err)
+	}
+	if busy := n.refuse(); busy == nil || busy.Code != batcher.CannotPromise {
+		t.Errorf("a message is taken: %v", busy)
 	}
 }
