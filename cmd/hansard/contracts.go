@@ -94,14 +94,20 @@ func logIDFlag() cli.Flag {
 // 48 gwei in the worst case.
 const defaultMaxCost = "0.05"
 
-// spendFlags are those of every command that sends transactions by itself.
-func spendFlags() []cli.Flag {
+// payFlags are those of every command that sends transactions of an account by itself.
+func payFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "dry-run", Usage: "say what would be sent and what it costs, and send nothing"},
 		&cli.StringFlag{Name: "max-cost", Value: defaultMaxCost, Usage: "sign nothing if all may cost more in the worst case: `ETH`, or an amount with its unit"},
 		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before spending"},
-		&cli.StringFlag{Name: "safe", Usage: "send nothing and write a Safe Transaction Builder `FILE` for the owner, a Safe"},
 	}
+}
+
+// spendFlags are payFlags of a command whose transactions are a log owner's.
+func spendFlags() []cli.Flag {
+	return append(payFlags(),
+		&cli.StringFlag{Name: "safe", Usage: "send nothing and write a Safe Transaction Builder `FILE` for the owner, a Safe"},
+	)
 }
 
 // site is a chain as a command finds it.

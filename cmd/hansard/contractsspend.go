@@ -23,6 +23,7 @@ type spending struct {
 	spent   *spendLine                       // what is planned and done
 	primary string                           // of --quiet
 	explain func(error) error                // adds the contract's reason; nil: package anchor did
+	done    func() error                     // after all was sent, before the answer; nil: nothing is left to say
 }
 
 // spendLine is what a command that sends transactions plans and does.
@@ -172,11 +173,15 @@ func (s *spending) act(plan []anchor.Planned, line *spendLine, sum bill) error {
 		return err
 	}
 	w := anchor.Wallet{Nodes: s.site.nodes, ChainID: s.site.log.ChainID, Signer: key, DataFee: s.site.data}
-	return s.chainError(w.Do(c.Context, plan, sum.most, func(p anchor.Planned, paid *anchor.Paid) {
+	err = s.chainError(w.Do(c.Context, plan, sum.most, func(p anchor.Planned, paid *anchor.Paid) {
 		line.Sent = append(line.Sent, sentTxLine{p.What, paid.Tx, paid.Block, paid.Gas, paid.Wei.String()})
 		fmt.Fprintf(c.App.ErrWriter, "%s: tx %s in block %d, %s gas, %s wei (%s ether)\n", p.What, paid.Tx, paid.Block,
 			cost.Count(paid.Gas), paid.Wei, cost.RoundEther(paid.Wei))
 	}))
+	if err == nil && s.done != nil {
+		err = s.done()
+	}
+	return err
 }
 
 func newPlannedLine(p anchor.Planned, price *anchor.Price) plannedLine {
