@@ -27,6 +27,7 @@ func promiseCommand() *cli.Command {
 func judgeFlags() []cli.Flag {
 	return append(siteFlags(), trustFlag(),
 		&cli.StringSliceFlag{Name: "gateway", Usage: "`URL` of an IPFS gateway, or of the service, to fetch what batches hold from; may be repeated: nothing that it says is believed"},
+		&cli.StringFlag{Name: "server", EnvVars: []string{"HANSARD_SERVER"}, Usage: "`URL` of the service: a gateway, and it says where its batches were anchored, so that no older blocks are searched; it is not believed either"},
 		&cli.Uint64Flag{Name: "confirmations", Usage: "blocks on top that make a block final; 0: the chain's finalized tag (`N`)"},
 		&cli.Uint64Flag{Name: "from-block", Usage: "no event of the log is in a block before `N`"},
 	)
@@ -95,9 +96,22 @@ func tellBasis(c *cli.Context, trust *proofs.Trust) {
 	}
 }
 
-// again returns the flags of this call that another one about the same log needs. URLs that may hold a key are left out.
-func again(c *cli.Context) string {
-	var args []string
+// gateways returns the URLs to fetch what batches hold from.
+func gateways(c *cli.Context) []string {
+	urls := c.StringSlice("gateway")
+	if s := c.String("server"); s != "" {
+		urls = append(slices.Clone(urls), s)
+	}
+	return urls
+}
+
+// promiseNext returns a command about the file with those flags of this call that name the chain and what is trusted. URLs
+// that may hold a key are left out.
+func promiseNext(c *cli.Context, verb string, files ...string) string {
+	args := []string{"hansard promise " + verb}
+	for _, file := range files {
+		args = append(args, shellQuote(file))
+	}
 	if file := c.String("chain"); file != "" {
 		args = append(args, "--chain "+shellQuote(file))
 	}
@@ -113,8 +127,14 @@ func again(c *cli.Context) string {
 	if file := c.String("trust"); file != "" {
 		args = append(args, "--trust "+shellQuote(file))
 	}
+	if verb == "collect" { // which looks at no batch
+		return strings.Join(args, " ")
+	}
 	for _, s := range c.StringSlice("gateway") {
 		args = append(args, "--gateway "+shellQuote(s))
+	}
+	if s := c.String("server"); s != "" {
+		args = append(args, "--server "+shellQuote(s))
 	}
 	for _, name := range []string{"confirmations", "from-block"} {
 		if c.IsSet(name) {

@@ -115,6 +115,9 @@ func TestPromiseKept(t *testing.T) {
 	if l := lines[0]; l.Verdict != "KEPT" || !l.Final || l.Batch.Time > l.Promise.Deadline || l.Promise.Signer != h.keys[1] || !l.Bond.Enforceable || l.Evidence != "" || errs != "" {
 		t.Errorf("kept: %+v, %s", l, errs)
 	}
+	if l, _ := h.check(0, append(trust, file, "--server", url)...); l[0].Verdict != "KEPT" {
+		t.Errorf("kept, by --server: %+v", l)
+	}
 	h.want(0, "", "get", file, "-o", file, "--server", url)
 	out, _ = h.want(0, "", append(trust, "promise", "check", file, "--rpc", h.url)...)
 	says(t, "kept, with its own proof", out, file+"\n", "  promise    leaf 0x", "  batch      ", "  bond       2 ether at "+bond.Address(anchor.ContractAddress()).String(), "KEPT (exit 0): ")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/bond"
+	"github.com/hansard-dao/hansard/client"
 	"github.com/hansard-dao/hansard/gateway"
 	"github.com/hansard-dao/hansard/logbook"
 	"github.com/hansard-dao/hansard/payload"
@@ -32,6 +33,30 @@ func (f fetched) Leaves(ctx context.Context, b proofs.Batch) ([]proofs.Hash, err
 	return payload.ReadLeaves(ctx, f.blocks, b)
 }
 
+// said are the batches that a service names. They are leads, and one that does not answer has none.
+type said struct{ service *client.Client }
+
+// saidPage is how many batches a service names at once.
+const saidPage = 500
+
+func (s said) Batches(ctx context.Context, number uint64, limit int) (all []proofs.Sealed, err error) {
+	for len(all) < limit {
+		want := min(saidPage, limit-len(all))
+		page, err := s.service.Batches(ctx, number+uint64(len(all)), want)
+		if err != nil {
+			return all, ctx.Err()
+		}
+		for i := range page {
+			b := &page[i]
+			all = append(all, proofs.Sealed{Batch: b.Batch, State: b.State, Tx: b.Tx, Anchor: &proofs.Anchor{Block: b.Block}})
+		}
+		if len(page) < want {
+			return all, nil
+		}
+	}
+	return all, nil
+}
+
 // openDocket follows the log to the newest block. The contracts must be those of this version: others could say
 // anything of the log.
 func openDocket(c *cli.Context, s *site, chain proofs.Chain) (*docket, error) {
@@ -49,6 +74,13 @@ func openDocket(c *cli.Context, s *site, chain proofs.Chain) (*docket, error) {
 	cfg := logbook.Config{Nodes: s.nodes, Log: chain, FromBlock: s.file.FromBlock, Window: s.file.LogWindow, Confirmations: s.file.Confirm}
 	flag(c, "from-block", c.Uint64, &cfg.FromBlock)
 	flag(c, "confirmations", c.Uint64, &cfg.Confirmations)
+	if c.String("server") != "" {
+		service, err := serviceOf(c)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Known = said{service}
+	}
 	d := &docket{site: s, chain: chain}
 	if d.book, err = logbook.New(cfg); err != nil {
 		return nil, err
@@ -60,7 +92,7 @@ func openDocket(c *cli.Context, s *site, chain proofs.Chain) (*docket, error) {
 		return nil, chainError(err)
 	}
 	judge := promises.Config{Nodes: s.nodes, Book: d.book}
-	if urls := c.StringSlice("gateway"); len(urls) > 0 {
+	if urls := gateways(c); len(urls) > 0 {
 		blocks, err := gateway.New(urls, nil)
 		if err != nil {
 			return nil, usage("--gateway: %w", err)

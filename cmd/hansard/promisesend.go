@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/ethclient"
@@ -238,23 +237,23 @@ func (d *docket) facts(l *promiseLine, a promises.Action, payer proofs.Address, 
 		fields = append(fields, [2]string{"deposit", fmt.Sprintf("%s ether: comes back if nobody answers within %d days, goes to whoever answers otherwise",
 			cost.FormatEther(bond.Deposit()), bond.AnswerTime/(24*time.Hour))})
 	}
-	burnt := new(big.Int).Set(d.bond.Amount)
+	when, burnt := "", new(big.Int).Set(d.bond.Amount)
+	if a == promises.Challenge {
+		when = ", if nobody answers"
+	}
 	for _, r := range l.Bond.Rewards {
 		burnt.Sub(burnt, r.wei)
-		fields = append(fields, [2]string{"reward", fmt.Sprintf("%s ether to %s, which the promise names", cost.FormatEther(r.wei), r.To)})
+		fields = append(fields, [2]string{"reward", fmt.Sprintf("%s ether to %s, which the promise names%s", cost.FormatEther(r.wei), r.To, when)})
 	}
-	if a == promises.Challenge {
-		fields[len(fields)-1][1] += ", if nobody answers"
-	}
-	fields = append(fields, [2]string{"burnt", cost.FormatEther(burnt) + " ether"})
+	fields = append(fields, [2]string{"burnt", cost.FormatEther(burnt) + " ether" + when})
 	return append(fields, [2]string{"account", fmt.Sprintf("%s  holds %s ether", payer, cost.RoundEther(holds))})
 }
 
 // done says what became of it and what comes next.
 func (d *docket) done(c *cli.Context, line *promiseTxLine, a promises.Action, p *proofs.Promise) error {
-	w := c.App.ErrWriter
+	w, file := c.App.ErrWriter, line.Finding.Files[0]
 	if a != promises.Challenge {
-		fmt.Fprintf(w, "the bond of log %s is gone; what is credited waits for its owner: hansard promise collect --account NAME\n", d.chain.Log)
+		fmt.Fprintf(w, "the bond of log %s is gone; what is credited waits for whom it is owed to: %s\n", d.chain.Log, promiseNext(c, "collect", file))
 		return nil
 	}
 	state, err := bond.Read(c.Context, d.site.nodes, d.chain)
@@ -266,8 +265,7 @@ func (d *docket) done(c *cli.Context, line *promiseTxLine, a promises.Action, p 
 		return chainError(fmt.Errorf("the challenge was sent, but until when it may be answered could not be read: %w", err))
 	}
 	line.AnswerBy = ch.AnswerBy
-	fmt.Fprintf(w, "it may be answered until %s; if it was not, take the bond then: %s\n", secondsUTC(ch.AnswerBy),
-		strings.TrimSpace("hansard promise slash "+shellQuote(line.Finding.Files[0])+" "+again(c)))
+	fmt.Fprintf(w, "it may be answered until %s; if it was not, take the bond then: %s\n", secondsUTC(ch.AnswerBy), promiseNext(c, "slash", file))
 	return nil
 }
 

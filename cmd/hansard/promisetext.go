@@ -160,11 +160,7 @@ func nextCommand(c *cli.Context, l *promiseLine, f *promises.Finding) string {
 		}
 		verb = "check"
 	}
-	args := []string{"hansard promise " + verb}
-	for _, file := range files {
-		args = append(args, shellQuote(file))
-	}
-	return strings.TrimSpace(strings.Join(append(args, again(c)), " "))
+	return promiseNext(c, verb, files...)
 }
 
 // print writes the lines and returns the worst of their exit codes.
@@ -184,7 +180,7 @@ func (k *checking) print() error {
 			if i > 0 {
 				fmt.Fprintln(w)
 			}
-			err = l.text(w, len(k.cli.StringSlice("gateway")) > 0)
+			err = l.text(w, len(gateways(k.cli)) > 0)
 		}
 		if err != nil {
 			return err
@@ -208,8 +204,8 @@ func worse(a, b int) int {
 	return 0
 }
 
-// text writes the line for people. gateways says whether any was asked.
-func (l *promiseLine) text(w io.Writer, gateways bool) error {
+// text writes the line for people. asked says whether any gateway was.
+func (l *promiseLine) text(w io.Writer, asked bool) error {
 	var names []string
 	for _, f := range l.Files {
 		names = append(names, oneLine(f, maxDetail))
@@ -229,7 +225,7 @@ func (l *promiseLine) text(w io.Writer, gateways bool) error {
 	if l.Bond != nil {
 		l.bondText(field)
 	}
-	if l.Verdict == "UNDETERMINED" && !gateways {
+	if l.Verdict == "UNDETERMINED" && !asked {
 		field("first", "no gateway was asked for the batch: give --gateway URL, of the service or of any IPFS gateway, before you challenge")
 	}
 	if l.Evidence != "" {
@@ -238,7 +234,13 @@ func (l *promiseLine) text(w io.Writer, gateways bool) error {
 	if l.Next != "" {
 		field("next", "%s", l.Next)
 	}
+	if l.Verdict == "OPEN" {
+		field("when", "after the deadline, and before %d days are over since you accepted it", bond.UnbondingTime/(24*time.Hour))
+	}
 	verdict := l.Verdict
+	if l.Breach != "" {
+		verdict += ", " + l.Breach
+	}
 	if l.At != nil && !l.Final && (l.Verdict == "KEPT" || l.Verdict == "BROKEN") {
 		verdict += ", not final"
 	}
@@ -252,7 +254,7 @@ func (l *promiseLine) bondText(field func(name, format string, args ...any)) {
 	holds := cost.FormatEther(b.amount) + " ether"
 	switch {
 	case !b.Enforceable:
-		field("bond", "nothing can be taken: %s", oneLine(b.Reason, maxDetail))
+		field("bond", "%s", oneLine(b.Reason, maxDetail))
 	case b.LeavesAt != 0:
 		field("bond", "%s at %s, leaving from %s on", holds, b.Address, secondsUTC(b.LeavesAt))
 	default:
