@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"os"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/identity"
+	"github.com/hansard-dao/hansard/promises"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -327,6 +329,36 @@ func TestRewards(t *testing.T) {
 		}
 		if fmt.Sprint(got) != c.want {
 			t.Errorf("%v: %v, want %s", c.broken, got, c.want)
+		}
+	}
+}
+
+func TestVerdictOf(t *testing.T) {
+	active := bond.Key{Until: math.MaxUint64}
+	unbacked := fmt.Errorf("%w: none", bond.ErrNotBacked)
+	for _, c := range []struct {
+		f        promises.Finding
+		leavesAt uint64
+		want     string
+	}{
+		{promises.Finding{Outcome: promises.Kept, Final: true, Enforceable: unbacked}, 0, "KEPT 0"},
+		{promises.Finding{Outcome: promises.Kept}, 0, "KEPT 11"},
+		{promises.Finding{Outcome: promises.Broken, Final: true, Enforceable: unbacked}, 0, "BROKEN 14"},
+		{promises.Finding{Outcome: promises.Broken}, 0, "BROKEN 11"},
+		{promises.Finding{Outcome: promises.Unknown, Next: promises.Challenge}, 0, "UNDETERMINED 12"},
+		{promises.Finding{Outcome: promises.Unknown, Enforceable: unbacked}, 0, "UNDETERMINED 12"},
+		{promises.Finding{Outcome: promises.Unknown, Next: promises.Conclude}, 0, "BROKEN 14"},
+		{promises.Finding{Key: active}, 0, "OPEN 11"},
+		{promises.Finding{Key: active, Enforceable: unbacked}, 0, "OPEN 13"},
+		{promises.Finding{Key: active}, 1001, "OPEN 11"},
+		{promises.Finding{Key: active}, 1000, "OPEN 13"},
+		{promises.Finding{Key: bond.Key{Until: 1001}}, 0, "OPEN 11"},
+		{promises.Finding{Key: bond.Key{Until: 1000}}, 0, "OPEN 13"},
+	} {
+		c.f.Promise.Deadline = 1000
+		word, code := verdictOf(&c.f, c.leavesAt)
+		if got := fmt.Sprint(word, " ", code); got != c.want {
+			t.Errorf("%+v, leaving %d: %s, want %s", c.f, c.leavesAt, got, c.want)
 		}
 	}
 }

@@ -66,9 +66,10 @@ type promiseBond struct {
 	Enforceable bool           `json:"enforceable"` // it could be slashed for this promise
 	Reason      string         `json:"reason,omitempty"`
 	Succeeds    bool           `json:"succeeds"` // slashing now
-	Rewards     []reward       `json:"rewards"`  // of slashing
+	Rewards     []reward       `json:"rewards"`  // that the next command leads to
 	Challenge   *challengeLine `json:"challenge,omitempty"`
 	amount      *big.Int
+	pays        bool // what may be done now leads to Rewards
 }
 
 type challengeLine struct {
@@ -129,16 +130,23 @@ func newPromiseLine(d *docket, f *promises.Finding, paths []string) promiseLine 
 	}
 	if f.Enforceable != nil {
 		l.Bond.Reason = f.Enforceable.Error()
-	} else if broken := []proofs.Promise{p}; f.Outcome == promises.Broken || f.Outcome == promises.Unknown {
+	}
+	if f.Next == promises.Slash || f.Next == promises.Conclude || f.Next == promises.Challenge {
+		broken := []proofs.Promise{p}
 		if f.Second != nil {
 			broken = append(broken, *f.Second)
 		}
-		l.Bond.Rewards = rewards(d.bond.Amount, broken...)
+		l.Bond.Rewards, l.Bond.pays = rewards(d.bond.Amount, broken...), true
 	}
 	if ch := f.Challenge; ch != nil {
 		l.Bond.Challenge = &challengeLine{ch.Challenger, ch.AnswerBy, ch.Closed}
 	}
 	return l
+}
+
+// challenged reports whether a challenge is open.
+func (l *promiseLine) challenged() bool {
+	return l.Bond != nil && l.Bond.Challenge != nil && !l.Bond.Challenge.Closed
 }
 
 // nextCommand returns the command that does what may be done now.
@@ -155,10 +163,10 @@ func nextCommand(c *cli.Context, l *promiseLine, f *promises.Finding) string {
 	case promises.Challenge:
 		verb = "challenge"
 	default:
-		if l.Exit != proofs.NotFinal.Exit() {
+		if l.Exit != proofs.NotFinal.Exit() && !l.challenged() {
 			return ""
 		}
-		verb = "check"
+		verb = "check" // again, later
 	}
 	return promiseNext(c, verb, files...)
 }
@@ -234,7 +242,10 @@ func (l *promiseLine) text(w io.Writer, asked bool) error {
 	if l.Next != "" {
 		field("next", "%s", l.Next)
 	}
-	if l.Verdict == "OPEN" {
+	switch {
+	case l.Verdict == "UNDETERMINED" && l.challenged():
+		field("when", "after %s, when the time to answer is over", secondsUTC(l.Bond.Challenge.AnswerBy))
+	case l.Verdict == "OPEN" && l.Next != "":
 		field("when", "after the deadline, and before %d days are over since you accepted it", bond.UnbondingTime/(24*time.Hour))
 	}
 	verdict := l.Verdict
@@ -244,7 +255,7 @@ func (l *promiseLine) text(w io.Writer, asked bool) error {
 	if l.At != nil && !l.Final && (l.Verdict == "KEPT" || l.Verdict == "BROKEN") {
 		verdict += ", not final"
 	}
-	_, err := fmt.Fprintf(w, "%s (exit %d): %s\n", verdict, l.Exit, oneLine(l.Detail, maxDetail))
+	_, err := fmt.Fprintf(w, "%s (exit %d): %s\n", verdict, l.Exit, oneLine(l.Detail, 3*maxDetail))
 	return err
 }
 
@@ -260,10 +271,10 @@ func (l *promiseLine) bondText(field func(name, format string, args ...any)) {
 	default:
 		field("bond", "%s at %s", holds, b.Address)
 	}
-	if ch := b.Challenge; ch != nil && !ch.Closed {
-		field("challenge", "by %s; the operator may answer until %s", ch.Challenger, secondsUTC(ch.AnswerBy))
+	if ch := b.Challenge; l.challenged() {
+		field("challenge", "by %s; anybody may answer until %s", ch.Challenger, secondsUTC(ch.AnswerBy))
 	}
-	if !b.Enforceable || l.Verdict != "BROKEN" && l.Verdict != "UNDETERMINED" {
+	if !b.pays {
 		return
 	}
 	how := "slashing would pay"
