@@ -110,6 +110,10 @@ var rules = []rule{
 		reason: "others build on it: it must stay light",
 	},
 	{
+		pkg: "gateway", ours: []string{"proofs"}, never: []string{ethereum, badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		reason: "blocks are fetched by their hashes, whatever for",
+	},
+	{
 		pkg: "ingest/zoomchat", ours: []string{"proofs"}, never: []string{ethereum, badger, ipfs, merkletree, cli}, direct: []string{"os", "net", "net/http"},
 		reason: "a chat becomes messages; who sends them is another matter",
 	},
