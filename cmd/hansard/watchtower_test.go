@@ -92,7 +92,7 @@ func (o *operator) promised(path string, log proofs.Chain, key *identity.Key, du
 		o.t.Fatal(err)
 	}
 	file := (&proofs.Receipt{Level: proofs.Promised, Chain: log, Entry: e, Promise: &p}).Format()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
+	if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
 		err = os.WriteFile(path, file, 0o644)
 	}
 	if err != nil {
