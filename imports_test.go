@@ -110,6 +110,14 @@ var rules = []rule{
 		reason: "others build on it: it must stay light",
 	},
 	{
+		pkg: "gateway", ours: []string{"proofs"}, never: []string{ethereum, badger, ipfs, merkletree, cli}, direct: []string{"os"},
+		reason: "blocks are fetched by their hashes, whatever for",
+	},
+	{
+		pkg: "watchtower", ours: []string{"proofs", "bindings", "cost", "nodes", "anchor", "bond", "logbook", "payload", "promises"},
+		never: []string{badger, ipfs, merkletree, cli}, reason: "anybody runs it, with nothing of an operator's",
+	},
+	{
 		pkg: "ingest/zoomchat", ours: []string{"proofs"}, never: []string{ethereum, badger, ipfs, merkletree, cli}, direct: []string{"os", "net", "net/http"},
 		reason: "a chat becomes messages; who sends them is another matter",
 	},

@@ -14,6 +14,7 @@
 //	POST /v1/flush                      seal the pool now; importers only
 //	GET  /livez, /readyz                the process runs; the intake is open
 //	GET  /metrics                       for Prometheus
+//	GET  /ipfs/{cid}                    the blocks of anchored batches
 //
 // TestEveryError shows each error code, and package client is held against this one by its tests.
 package api
@@ -80,6 +81,7 @@ type Config struct {
 	Delay         func() *Delay      // why nothing is anchored for now, nil if it is; it answers from memory. nil: never a delay
 	Promises      func() *Promises   // what is promised and not kept yet, from memory; nil: it is not said
 	Metrics       http.Handler       // of GET /metrics; nil: there is none
+	Blocks        http.Handler       // of GET /ipfs/, a trustless IPFS gateway; nil: there is none
 	Logger        *slog.Logger       // nil: slog.Default()
 }
 
@@ -213,6 +215,7 @@ func (s *server) routes() http.Handler {
 		"GET /livez":                    s.live,
 		"GET /readyz":                   s.ready,
 		"GET /metrics":                  s.metrics,
+		"GET /ipfs/":                    s.blocks,
 		"/":                             s.nowhere,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -270,6 +273,15 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	s.cfg.Metrics.ServeHTTP(w, r)
+	return nil
+}
+
+// blocks serves what is public anyhow, to anybody's page.
+func (s *server) blocks(w http.ResponseWriter, r *http.Request) error {
+	if s.cfg.Blocks == nil {
+		return s.nowhere(w, r)
+	}
+	s.cfg.Blocks.ServeHTTP(w, r)
 	return nil
 }
 

@@ -41,6 +41,7 @@ const mediaType = "application/vnd.ipld.raw"
 type Client struct {
 	gateways []*url.URL
 	http     *http.Client
+	timeout  time.Duration
 	last     atomic.Int64 // the gateway that gave the last block is asked first for the next
 }
 
@@ -50,7 +51,7 @@ func New(urls []string, httpClient *http.Client) (*Client, error) {
 	if len(urls) == 0 {
 		return nil, errors.New("no gateway given")
 	}
-	c := &Client{http: &http.Client{}}
+	c := &Client{http: &http.Client{}, timeout: Timeout}
 	if httpClient != nil {
 		*c.http = *httpClient
 	}
@@ -119,7 +120,7 @@ func (c *Client) Block(ctx context.Context, digest proofs.Hash) ([]byte, error) 
 }
 
 func (c *Client) fetch(ctx context.Context, base *url.URL, cid string, digest proofs.Hash) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	u := base.JoinPath("ipfs", cid)
 	u.RawQuery = "format=raw"
@@ -160,7 +161,7 @@ func plain(err error) error {
 		err = at.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("it did not answer within %s", Timeout)
+		return errors.New("it did not answer within its time")
 	}
 	return err
 }

@@ -70,6 +70,10 @@ func serve(c *cli.Context) error {
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
+	blocks, err := n.ipfs.Gateway()
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
 	server := newServer(n, cfg, api.Config{
 		Chain: n.chain, Batcher: n.batcher, Issuer: n.issuer, Store: n.db, PromiseKeys: n.trust.Logs[0].PromiseKeys,
 		ImporterToken: token, Changed: changed, Flush: n.batcher.Flush, NewestBlock: n.notBefore,
@@ -77,6 +81,7 @@ func serve(c *cli.Context) error {
 		Delay:    func() *api.Delay { return publicDelay(n.anchorer.Delay()) },
 		Promises: n.promises,
 		Metrics:  n.metrics(cfg.Batch.Promise, logger),
+		Blocks:   blocks,
 	})
 	if err := announce(c, n, cfg.Dir, ln.Addr()); err != nil {
 		return errors.Join(err, n.Close())

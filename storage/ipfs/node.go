@@ -15,7 +15,7 @@
 // is the whole recovery: after a crash the caller keeps the batches that it does not know to be pinned. TestKill
 // is the proof. Without the index, files are read again at Open.
 //
-// Nothing here talks to the network.
+// Nothing here talks to the network; Gateway is a handler for whoever serves HTTP.
 package ipfs
 
 import (
