@@ -192,7 +192,7 @@ type checked struct {
 // check runs hansard promise check.
 func (w *world) check(want int, who string, files ...string) (found []checked) {
 	w.Helper()
-	args := append([]string{"promise", "check", "--json", "--rpc", w.anvil.url, "--trust", w.trust(), "--gateway", w.service.url}, files...)
+	args := append([]string{"promise", "check", "--json", "--rpc", w.anvil.url, "--trust", w.trust(), "--server", w.service.url}, files...)
 	out, _ := w.run(want, who, "", args...)
 	for line := range strings.Lines(out) {
 		found = append(found, decode[checked](w.T, line))
@@ -207,7 +207,7 @@ func (w *world) trust() string { return w.path("operator", "trust.json") }
 func (w *world) pay(want int, who string, args ...string) (stdout, stderr string) {
 	w.Helper()
 	if args[1] != "collect" {
-		args = append(args, "--trust", w.trust(), "--gateway", w.service.url)
+		args = append(args, "--trust", w.trust(), "--server", w.service.url)
 	}
 	return w.spend(want, who, who, args...)
 }
