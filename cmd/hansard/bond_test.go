@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"math/big"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/bond"
+	"github.com/hansard-dao/hansard/identity"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -185,4 +188,103 @@ func (o *operator) safe(name string) (file safeFile) {
 		o.t.Fatal(err)
 	}
 	return file
+}
+
+// TestServeBond: a service says what stands behind its promises, and a directory belongs to one bond.
+func TestServeBond(t *testing.T) {
+	o := newOperator(t)
+	keys := o.newLog("data", "anchor")
+	at := bond.Address(anchor.ContractAddress()).String()
+	said := func(args ...string) string {
+		t.Helper()
+		_, ended, stop := o.serveAt("data", args...)
+		stop()
+		end := <-ended
+		if end.code != 0 {
+			t.Fatalf("serve ended with %d: %s", end.code, end.said)
+		}
+		return end.said
+	}
+	says(t, "no contract", said(), "bond      promises are NOT BACKED: there is no contract at "+at, `level=WARN msg="promises are not backed`, "hansard bond deploy")
+	bonded := func(args ...string) {
+		t.Helper()
+		o.want(0, "", append(append([]string{"bond"}, args...), "--yes", "--rpc", o.url, "--keystore", o.path("data", "keys"), "--password-file", o.path("password"))...)
+	}
+	bonded("deploy")
+	says(t, "empty", said(), "NOT BACKED: the bond is empty", "hansard bond fund AMOUNT")
+	bonded("fund", "0.25")
+	says(t, "no key", said(), "NOT BACKED: "+keys[1].String()+" is no promise key", "hansard bond add-key "+keys[1].String())
+	bonded("add-key", keys[1].String())
+	says(t, "live", said(), "bond      "+at+" with 0.25 ether behind promises of key "+keys[1].String(), `level=INFO msg="promises are backed"`)
+	raw, err := os.ReadFile(o.path("data", "trust.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, "trust.json", string(raw), `"promiseBond": "`+at+`"`)
+
+	serve := []string{"serve", "--rpc", o.url, "--data", o.path("data"), "--password-file", o.path("password"), "--listen", "127.0.0.1:0"}
+	_, errs := o.want(exitUsage, "", append(serve, "--bond", "none")...)
+	says(t, "another bond", errs, "its PromiseBond is "+at+", and 0x0000000000000000000000000000000000000000 is wanted", "--bond (none for a directory whose PromiseBond is zero)")
+	_, errs = o.want(exitUsage, "", append(serve, "--promise", "168h")...)
+	says(t, "a long promise", errs, "with a bond at most 167h0m0s")
+
+	if err := os.CopyFS(o.path("none", "keys"), os.DirFS(o.path("data", "keys"))); err != nil {
+		t.Fatal(err)
+	}
+	_, ended, stop := o.serveAt("none", "--bond", "none", "--promise", "200h")
+	stop()
+	says(t, "none", (<-ended).said, "NOT BACKED: the log has no bond")
+	o.want(exitUsage, "", append(serve, "--data", o.path("none"))...)
+}
+
+// TestDevBond: the promises of the development chain are backed from its first start on, once.
+func TestDevBond(t *testing.T) {
+	s := startService(t)
+	for range 2 {
+		answer, err := http.Get(s.url + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		says(t, "metrics", string(b), "\nhansard_promises_backed 1\n", "\nhansard_bond_wei 1e+18\n", "\nhansard_challenges_open 0\n")
+		s.stop()
+		_, s.stop = s.serve()
+	}
+}
+
+// TestDoctorBond: what stands behind promises, and each challenge with the time when its answer is due.
+func TestDoctorBond(t *testing.T) {
+	h := newHolder(t)
+	doctor := func(code int) doctorRows {
+		t.Helper()
+		return h.doctor(code, "--rpc", h.url, "--data", h.path("data"), "--log", proofs.LogID(h.keys[0], logSalt("main")).String(), "--account", "old")
+	}
+	doctor(0).has(t, "bond", doctorWarn, "promises are not backed: there is no contract")
+	h.stake("2")
+	doctor(0).has(t, "bond", doctorOK, "with 2 ether behind promises; which key signs them is not known")
+	_, ended, stop := h.serveAt("data", "--account", "old")
+	stop()
+	<-ended
+	doctor(0).has(t, "bond", doctorOK, "with 2 ether behind promises of key "+h.keys[1].String())
+
+	key, err := identity.Keystore{Dir: h.path("data", "keys"), Light: true}.Unlock("promise", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := proofs.Chain{ChainID: 31337, AnchorLog: anchor.ContractAddress(), PromiseBond: bond.Address(anchor.ContractAddress()), Log: proofs.LogID(h.keys[0], logSalt("main"))}
+	p := &proofs.Promise{Log: log.Log, Index: 7, Leaf: proofs.Hash{1}, Deadline: 1, Beneficiary: h.account}
+	if p.Signature, err = key.SignDigest(bond.PromiseID(log, p)); err != nil {
+		t.Fatal(err)
+	}
+	c := bond.PlanChallenge(log, p)
+	h.rpc("anvil_setBalance", h.account, "0xde0b6b3a7640000")
+	h.rpc("anvil_impersonateAccount", h.account)
+	h.rpc("eth_sendTransaction", map[string]any{"from": h.account, "to": c.To, "data": hexutil.Encode(c.Data), "value": hexutil.EncodeBig(c.Value)})
+	h.rpc("evm_mine")
+	doctor(0).has(t, "bond", doctorWarn, "the promise for index 7 is challenged, by "+h.account.String()+"; an answer is due by 2")
+	h.after(bond.AnswerTime + time.Minute)
+	doctor(1).has(t, "bond", doctorWarn, "it was to be answered by 2")
 }

@@ -131,7 +131,7 @@ func (v *bondView) next() string {
 	case v.Key.Until == 0:
 		return "hansard bond add-key " + v.Key.Address.String()
 	}
-	return "a key that was revoked never comes back: start with another --promise-key, and hansard bond add-key"
+	return "a key that was revoked never comes back: make another, hansard bond add-key it, and start with --promise-key NEW --rotate-promise-key"
 }
 
 // lookAtBond refreshes what is known of the bond and says what changed. Nodes that do not answer leave it as it is.

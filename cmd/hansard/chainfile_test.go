@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -87,6 +88,8 @@ func TestChainProblems(t *testing.T) {
 		{"numbers", "chain_id: 0\nrpc: [http://127.0.0.1:1]\nquorum: -1\nlog_window: 0\nfrom_block: 1e3\n",
 			`line 1: chain_id: want a whole number of at least 1, got "0"` + "\n" + `line 3: quorum: want a whole number of at least 1, got "-1"` + "\n" +
 				`line 4: log_window: want a whole number of at least 1, got "0"` + "\n" + `line 5: from_block: want a whole number of at least 0, got "1e3"`},
+		{"bond", goodChain + "bond: yes\n", "line 4: bond: want default, none or an address: want an address of 0x and 40 hex digits, got \"yes\""},
+		{"no address", goodChain + "bond: '0x0000000000000000000000000000000000000000'\n", "line 4: bond: want default, none or an address: the zero address is written none"},
 		{"quorum", goodChain + "quorum: 2\n", "line 4: quorum: 2 of 1 nodes"},
 		{"votes", "chain_id: 5\nrpc: [http://127.0.0.1:1, http://127.0.0.1:1]\n", "line 2: rpc: number 2 is there twice: a node has one vote"},
 		{"rpc", "chain_id: 5\nrpc: [127.0.0.1, ftp://x, 'https://u:secret@x.example', https://]\n",
@@ -121,6 +124,12 @@ func TestChainProblems(t *testing.T) {
 	}
 	if _, problems := parseChain([]byte(goodChain)); problems != nil {
 		t.Errorf("a good file: %q", problems)
+	}
+	anchorLog, other := proofs.Address{1}, proofs.Address{2}
+	for text, want := range map[string]proofs.Address{"": bond.Address(anchorLog), "bond: default\n": bond.Address(anchorLog), "bond: none\n": {}, "bond: '" + other.String() + "'\n": other} {
+		if file, problems := parseChain([]byte(goodChain + text)); problems != nil || file.Bond.of(anchorLog) != want {
+			t.Errorf("%q: %s, %q", text, file.Bond.of(anchorLog), problems)
+		}
 	}
 }
 

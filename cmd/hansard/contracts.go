@@ -40,7 +40,7 @@ func contractsCommand() *cli.Command {
 			{
 				Name: "info", Usage: "show the contract and a log as the chain has them",
 				Description: "Ends with exit code 13 where the contract is missing or its code is not that of this version.",
-				Flags:       append(append(siteFlags(), logFlags()...), logIDFlag()),
+				Flags:       append(append(siteFlags(), logFlags()...), logIDFlag(), bondFlag()),
 				Action:      runContractsInfo,
 			},
 			{

@@ -23,6 +23,7 @@ type infoLine struct {
 	Contract    proofs.Address  `json:"contract"`
 	CodeHash    *proofs.Hash    `json:"codeHash,omitempty"` // none: no contract
 	Ours        bool            `json:"codeMatches"`        // the code of this version
+	Bond        proofs.Address  `json:"promiseBond"`        // that the log's promises name, there or not; zero: none
 	Log         proofs.Hash     `json:"log"`
 	Open        bool            `json:"open"`
 	Owner       *proofs.Address `json:"owner,omitempty"`
@@ -40,7 +41,7 @@ type peakLine struct {
 func newInfoLine(s *anchor.Site) *infoLine {
 	l := &infoLine{
 		Schema: "hansard.contracts/1", Action: "info", ChainID: s.Log.ChainID, BlockNumber: s.Block.Number, BlockHash: s.Block.Hash,
-		Proxy: s.Proxy, Contract: s.Log.AnchorLog, Ours: s.Ours, Log: s.Log.Log, Batches: s.Head.Batches, Messages: s.Head.Messages,
+		Proxy: s.Proxy, Contract: s.Log.AnchorLog, Ours: s.Ours, Bond: s.Log.PromiseBond, Log: s.Log.Log, Batches: s.Head.Batches, Messages: s.Head.Messages,
 		Peaks: []peakLine{},
 	}
 	if !s.CodeHash.IsZero() {
@@ -107,6 +108,9 @@ func printInfo(c *cli.Context, s *anchor.Site) error {
 		fields = append(fields, [2]string{"log", "none is named: give --log, --owner or --account"})
 	} else if s.Ours {
 		fields = append(fields, [2]string{"log", fmt.Sprintf("%s  %s", s.Log.Log, logState(s))})
+	}
+	if !s.Log.PromiseBond.IsZero() {
+		fields = append(fields, [2]string{"bond", s.Log.PromiseBond.String() + "  hansard bond info says what it holds"})
 	}
 	if !s.Owner.IsZero() {
 		fields = append(fields, [][2]string{

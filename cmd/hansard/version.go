@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -33,13 +34,14 @@ type versionLine struct {
 	Platform      string         `json:"platform"`
 	ReceiptFormat string         `json:"receiptFormat"`
 	AnchorLog     proofs.Address `json:"anchorLog"`
+	PromiseBond   proofs.Address `json:"promiseBond"`  // of that AnchorLog
 	CgoSecp256k1  bool           `json:"cgoSecp256k1"` // signatures are checked by libsecp256k1
 }
 
 func buildOf() versionLine {
 	l := versionLine{
 		Schema: "hansard.version/1", Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		ReceiptFormat: proofs.MediaType, AnchorLog: anchor.ContractAddress(),
+		ReceiptFormat: proofs.MediaType, AnchorLog: anchor.ContractAddress(), PromiseBond: bond.Address(anchor.ContractAddress()),
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -82,7 +84,8 @@ func runVersion(c *cli.Context) error {
 	fmt.Fprintf(w, "hansard %s\n", l.Version)
 	for _, f := range [][2]string{
 		{"revision", revision}, {"go", l.Go + " " + l.Platform}, {"receipts", l.ReceiptFormat},
-		{"contract", l.AnchorLog.String() + " (AnchorLog, on every chain)"}, {"secp256k1", secp},
+		{"contract", l.AnchorLog.String() + " (AnchorLog, on every chain)"},
+		{"bond", l.PromiseBond.String() + " (PromiseBond, on every chain)"}, {"secp256k1", secp},
 	} {
 		if _, err := fmt.Fprintf(w, "  %-10s %s\n", f[0], f[1]); err != nil {
 			return err
