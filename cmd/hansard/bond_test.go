@@ -257,7 +257,9 @@ func TestDevBond(t *testing.T) {
 
 // TestDoctorBond: what stands behind promises, and each challenge with the time when its answer is due.
 func TestDoctorBond(t *testing.T) {
-	h := newHolder(t)
+	h := &holder{operator: newOperator(t)}
+	h.keys = h.newLog("data", "old")
+	h.rpc("anvil_setBalance", h.keys[0], "0x56bc75e2d63100000") // 100 ether
 	doctor := func(code int) doctorRows {
 		t.Helper()
 		return h.doctor(code, "--rpc", h.url, "--data", h.path("data"), "--log", proofs.LogID(h.keys[0], logSalt("main")).String(), "--account", "old")
