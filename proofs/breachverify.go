@@ -18,8 +18,6 @@ func VerifyHead(p *HeadProof, c Chain) (Header, AnchorLogHead, error) {
 		err = errors.New("the header does not hash to blockHash")
 	case h.Number != p.Block.Number:
 		err = fmt.Errorf("the header is of block %d, not %d", h.Number, p.Block.Number)
-	case h.StateRoot.IsZero():
-		err = errors.New("header: state root is not 32 bytes")
 	}
 	if err != nil {
 		return Header{}, AnchorLogHead{}, err

@@ -10,7 +10,7 @@ import (
 // Header is what a verifier reads from a block's header.
 type Header struct {
 	Hash         Hash
-	StateRoot    Hash // zero if the field has another length than 32 bytes
+	StateRoot    Hash // zero, which is no trie's, if the field has another length than 32 bytes
 	ReceiptsRoot Hash
 	Number       uint64
 	Time         uint64 // seconds since 1970 UTC

@@ -197,6 +197,9 @@ func (v *verifier) notFinal(path string, rc *proofs.Receipt) string {
 
 func (v *verifier) undetermined(path string, r *proofs.Report) string {
 	s := ". Nothing failed."
+	if r.Checks[proofs.V12].Status == proofs.Fail {
+		s = ". Nothing but the promise failed, and whether it was broken is not proven yet."
+	}
 	if r.Checks[proofs.V3].Status == proofs.Unknown {
 		s += "\nThe author cannot be checked here: " + oneLine(r.Checks[proofs.V3].Detail, maxDetail) + "."
 	}
