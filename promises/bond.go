@@ -139,7 +139,7 @@ func (j *Judge) event(ctx context.Context, f *Finding, id, event proofs.Hash) (b
 	}
 	err = j.cfg.Book.Walk(ctx, f.Batch.Block.Number, log.PromiseBond, func(l types.Log) (bool, error) {
 		r, err := j.cfg.Nodes.TxReceipt(ctx, proofs.Hash(l.TxHash))
-		if err != nil || r.Status != 1 {
+		if err != nil {
 			return false, ctx.Err()
 		}
 		for _, said := range r.Logs {

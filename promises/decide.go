@@ -17,7 +17,7 @@ var ErrMoved = errors.New("the log moved on meanwhile")
 // which then needs no Leaves; nil: none. It is believed only as far as the chain proves it.
 func (j *Judge) Decide(ctx context.Context, p proofs.Promise, known *proofs.Receipt) (*Finding, error) {
 	var seen *shown
-	if known != nil && known.Batch != nil && known.Entry.Index == p.Index {
+	if known != nil && known.Batch != nil {
 		seen = &shown{known.Entry.Leaf(), known.Inclusion}
 	}
 	return j.decide(ctx, p, seen)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -15,18 +16,30 @@ func (j *Judge) Evidence(ctx context.Context, f *Finding) (*proofs.BreachEvidenc
 	fail := func(err error) (*proofs.BreachEvidence, error) {
 		return nil, fmt.Errorf("make evidence: %w", err)
 	}
-	switch {
-	case f.Outcome != Broken:
+	if f.Outcome != Broken {
 		return fail(fmt.Errorf("the promise is %s, not broken", f.Outcome))
-	case f.Signer.IsZero():
-		return fail(errors.New("the promise has no valid signature"))
 	}
 	s, err := j.at(ctx, &f.Head)
 	if err != nil {
 		return fail(err)
 	}
-	if s.Ours && f.Key.Until == 0 {
-		return fail(fmt.Errorf("the signer %s was never a promise key of the bond", f.Signer))
+	signers := []bond.Key{{Address: f.Signer, Until: f.Key.Until}} // Key is zero without a bond
+	if f.Second != nil {
+		second, key, _, err := j.enforceable(ctx, &f.Head, f.Second)
+		if err != nil {
+			return fail(err)
+		}
+		signers = append(signers, bond.Key{Address: second, Until: key.Until})
+	}
+	trust := proofs.TrustedLog{Name: "log", Chain: s.Log}
+	for _, k := range signers {
+		if k.Address.IsZero() {
+			return fail(errors.New("the promise has no valid signature"))
+		}
+		if s.Ours && k.Until == 0 {
+			return fail(fmt.Errorf("the signer %s was never a promise key of the bond", k.Address))
+		}
+		trust.PromiseKeys = append(trust.PromiseKeys, k.Address)
 	}
 	e := &proofs.BreachEvidence{Breach: f.Breach, Chain: j.cfg.Book.Log(), Promise: f.Promise}
 	switch f.Breach {
@@ -35,14 +48,14 @@ func (j *Judge) Evidence(ctx context.Context, f *Finding) (*proofs.BreachEvidenc
 	case proofs.Missed:
 		e.Head, err = j.headProof(ctx, f)
 	default:
-		e.Leaf, e.Inclusion, e.Batch = f.Leaf, f.Inclusion, &f.Batch.Batch
-		if f.Breach != proofs.Substitution {
-			e.Leaf, e.Inclusion = proofs.Hash{}, nil
+		if f.Breach == proofs.Substitution {
+			e.Leaf, e.Inclusion = f.Leaf, f.Inclusion
 		}
+		e.Batch = &f.Batch.Batch
 		e.Anchor, err = j.cfg.Book.Freeze(ctx, f.Batch.Number)
 	}
 	if err == nil {
-		err = check(e, f)
+		err = check(e, trust)
 	}
 	if err != nil {
 		return fail(err)
@@ -72,18 +85,9 @@ func (j *Judge) headProof(ctx context.Context, f *Finding) (*proofs.HeadProof, e
 	return prove()
 }
 
-// check verifies the evidence as a stranger would who trusts the signer and the block.
-func check(e *proofs.BreachEvidence, f *Finding) error {
-	trust := proofs.TrustedLog{Name: "log", Chain: e.Chain, PromiseKeys: []proofs.Address{f.Signer}}
-	o := proofs.Options{}
-	if e.Second != nil {
-		second, err := proofs.Recover(e.Chain.PromiseDomain().PromiseDigest(e.Second), e.Second.Signature)
-		if err != nil {
-			return err
-		}
-		trust.PromiseKeys = append(trust.PromiseKeys, second)
-	}
-	o.Trust = &proofs.Trust{Logs: []proofs.TrustedLog{trust}}
+// check verifies the evidence as a stranger would who trusts the signers and the block.
+func check(e *proofs.BreachEvidence, trust proofs.TrustedLog) error {
+	o := proofs.Options{Trust: &proofs.Trust{Logs: []proofs.TrustedLog{trust}}}
 	if at := e.Block(); at != nil {
 		o.BlockHash = at.Hash
 	}

@@ -59,7 +59,9 @@ func TestSlash(t *testing.T) {
 			f := h.decide(p)
 			h.want(f, promises.Broken, false, promises.Slash, "1s ago")
 			h.evidence(f, proofs.PromiseBroken)
-			h.Mine(2)
+			h.Mine(1) // the block at the deadline is final
+			h.want(h.decide(p), promises.Broken, false, promises.Slash, "2s ago")
+			h.Mine(1)
 			f = h.decide(p)
 			h.want(f, promises.Broken, true, promises.Slash, "3s ago")
 			return f
@@ -217,7 +219,9 @@ func TestChallenge(t *testing.T) {
 			kept := h.decide(p)
 			h.hide(b)
 			h.want(h.decide(p), promises.Unknown, false, promises.None, "it can be challenged after the deadline")
-			h.Pass(61 * time.Second)
+			h.Pass(60 * time.Second)
+			h.want(h.decide(p), promises.Unknown, false, promises.None, "it can be challenged after the deadline")
+			h.Pass(time.Second)
 			f := h.decide(p)
 			h.want(f, promises.Unknown, false, promises.Challenge, "challenge it")
 			h.do(f, promises.Challenge)
@@ -239,13 +243,19 @@ func TestChallenge(t *testing.T) {
 				h.want(h.decide(p), promises.Kept, false, promises.None, "a challenge was answered")
 				h.Mine(2)
 				h.want(h.decide(p), promises.Kept, true, promises.None, "a challenge was answered")
+				noEvents := faultrpc.Edit("eth_getLogs", func(any) any { return []any{} })
+				h.proxies[0].Set(noEvents) // or else the bond would be broken
+				h.want(h.decide(p), promises.Kept, false, promises.None, "a challenge was answered")
+				h.proxies[0].Set()
 				h.breakBond()
 				h.want(h.decide(p), promises.Kept, true, promises.None, "a challenge was answered")
-				h.proxies[0].Set(faultrpc.Edit("eth_getLogs", func(any) any { return []any{} }))
+				h.proxies[0].Set(noEvents)
 				h.want(h.decide(p), promises.Unknown, false, promises.None, "the nodes do not show how")
 				return
 			}
-			h.Pass(bond.AnswerTime + time.Second)
+			h.Pass(bond.AnswerTime)
+			h.want(h.decide(p), promises.Unknown, false, promises.None, "the time to answer ends at")
+			h.Pass(time.Second)
 			f = h.decide(p)
 			h.want(f, promises.Unknown, false, promises.Conclude, "conclude it")
 			h.do(f, promises.Conclude)
@@ -297,6 +307,30 @@ func TestEnforceable(t *testing.T) {
 	for _, p := range []proofs.Promise{byStranger, unsigned} {
 		if _, err := h.judge.Evidence(t.Context(), h.decide(p)); err == nil {
 			t.Error("evidence of nobody's promise")
+		}
+	}
+	for pair, enforceable := range map[[2]proofs.Promise]bool{
+		{h.promised(0, proofs.Hash{1}, 0), h.promised(0, proofs.Hash{2}, 0)}:                true,
+		{h.promised(0, proofs.Hash{1}, 0), h.Promise(stranger, 0, proofs.Hash{2}, 0)}:       false,
+		{h.Promise(stranger, 0, proofs.Hash{1}, 0), h.promised(0, proofs.Hash{2}, 0)}:       false,
+		{h.Promise(old, 0, proofs.Hash{1}, 0), h.Promise(h.Promiser, 0, proofs.Hash{2}, 0)}: true,
+	} {
+		f, err := h.judge.DecideConflict(t.Context(), pair)
+		if err != nil {
+			t.Fatal(err)
+		}
+		simulated := h.judge.Simulate(t.Context(), logchain.Address(h.User), h.plan(f, promises.Slash))
+		if (f.Enforceable == nil) != enforceable || (simulated == nil) != enforceable || (f.Next == promises.Slash) != enforceable {
+			t.Errorf("conflict: %v, next %s; the contract says %v", f.Enforceable, f.Next, simulated)
+		}
+		if _, err := h.judge.Evidence(t.Context(), f); (err == nil) != enforceable {
+			t.Errorf("evidence: %v", err)
+		}
+	}
+	same := h.promised(0, proofs.Hash{1}, 0)
+	for _, pair := range [][2]proofs.Promise{{same, h.promised(0, proofs.Hash{1}, 9)}, {same, h.promised(1, proofs.Hash{2}, 0)}} {
+		if _, err := h.judge.DecideConflict(t.Context(), pair); err == nil {
+			t.Error("a conflict of what goes together")
 		}
 	}
 	h.Pass(bond.UnbondingTime - time.Duration(h.Now()+1-revoked)*time.Second)
