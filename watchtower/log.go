@@ -289,7 +289,7 @@ func (l *followed) kept(x *watched) *promises.Finding {
 	if !ok || b.Time > x.Deadline || !l.holds(b.Batch) {
 		return nil
 	}
-	leaves, err := l.Leaves(context.Background(), b.Batch)
+	leaves, err := l.leaves(b.Batch)
 	if err != nil || leaves[x.Index-b.First] != x.Leaf {
 		return nil
 	}

@@ -258,7 +258,14 @@ func (w *world) write(name string, b []byte) {
 }
 
 // anchor anchors a batch of these entries, with its payload at the gateway, and lets it be final.
-func (w *world) anchor(entries ...proofs.Entry) proofs.Batch {
+func (w *world) anchor(entries ...proofs.Entry) {
+	w.Helper()
+	w.anchorOnly(entries...)
+	w.mine(3)
+}
+
+// anchorOnly is anchor in a block that is not final.
+func (w *world) anchorOnly(entries ...proofs.Entry) {
 	w.Helper()
 	m := proofs.Manifest{Log: w.log.Log, Number: uint64(len(w.batches)), First: w.next, Size: uint64(len(entries))}
 	var chunker proofs.Chunker
@@ -280,7 +287,6 @@ func (w *world) anchor(entries ...proofs.Entry) proofs.Batch {
 	m.Heads = proofs.RoomHeads(entries, leaves)
 	b := proofs.Batch{Number: m.Number, Root: m.Root, First: m.First, Size: m.Size, CID: w.blocks.put(m.Format())}
 	w.anchorBatch(&b)
-	return b
 }
 
 func (w *world) anchorBatch(b *proofs.Batch) {
@@ -290,7 +296,6 @@ func (w *world) anchorBatch(b *proofs.Batch) {
 	w.must(w.operator, p)
 	w.next += b.Size
 	w.batches = append(w.batches, *b)
-	w.mine(3)
 }
 
 // round makes a round of a watchtower that was there before, or of a new one after restart.
