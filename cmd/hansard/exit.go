@@ -13,7 +13,8 @@ import (
 )
 
 // Exit codes, one table for the whole tool. Those of verdicts are proofs.Verdict.Exit: 0 valid,
-// 10 invalid, 11 not final, 12 undetermined, 13 mismatch, 14 findings (of a receipt: promise broken).
+// 10 invalid, 11 not final, 12 undetermined, 13 mismatch (of a promise: no bond behind it), 14 findings (promise
+// broken).
 const (
 	exitInternal    = 1
 	exitUsage       = 2

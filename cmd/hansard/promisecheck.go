@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,17 +51,17 @@ func runPromiseCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	k := &checking{cli: c, trust: trust}
+	logs, err := k.read(paths)
+	if err != nil || len(logs) == 0 {
+		return cmp.Or(err, k.print())
+	}
 	s, err := openSite(c)
 	if err != nil {
 		return err
 	}
 	defer s.nodes.Close()
 	tellBasis(c, trust)
-	k := &checking{cli: c, trust: trust}
-	logs, err := k.read(paths)
-	if err != nil {
-		return err
-	}
 	for _, files := range logs {
 		if err := k.judge(s, files); err != nil {
 			return err
