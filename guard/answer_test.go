@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/bond"
@@ -170,6 +171,35 @@ func TestAnswerFees(t *testing.T) {
 	w.wantCredit(submitter, 1)
 }
 
+// TestAnswerRaised: what is not mined in time is sent again with the same nonce, for more.
+func TestAnswerRaised(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(1)
+	w.jump(2 * promised)
+	w.challenge(promises[0])
+	a := w.answerer(func(c *guard.AnswererConfig) { c.Attempt = 100 * time.Millisecond })
+	var was *types.Transaction
+	for range 3 {
+		if err := a.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		tx := w.pooled(submitter, w.chain.PromiseBond)
+		if was != nil {
+			least := func(wei *big.Int) *big.Int {
+				return new(big.Int).Div(new(big.Int).Mul(wei, big.NewInt(11)), big.NewInt(10))
+			}
+			if tx.Nonce() != was.Nonce() || tx.GasTipCap().Cmp(least(was.GasTipCap())) < 0 || tx.GasFeeCap().Cmp(least(was.GasFeeCap())) < 0 {
+				t.Errorf("nonce %d, tip %s, fee %s after nonce %d, tip %s, fee %s", tx.Nonce(), tx.GasTipCap(), tx.GasFeeCap(), was.Nonce(), was.GasTipCap(), was.GasFeeCap())
+			}
+		}
+		was = tx
+	}
+	w.step(a)
+	w.step(a)
+	w.wantOpen(0)
+	w.wantCredit(submitter, 1)
+}
+
 // TestHopeless: what cannot be answered is said, loudly and once, and costs nothing.
 func TestHopeless(t *testing.T) {
 	w := newWorld(t)
@@ -220,7 +250,7 @@ func TestTurns(t *testing.T) {
 	w.jump(2 * promised)
 	w.challenge(promises[0])
 	a := w.answerer(nil)
-	w.anchorer = w.newAnchorer(anchor.Config{Yield: a.Sending})
+	w.anchorer = w.newAnchorer(anchor.Config{Yield: a.Sending, Urgent: urgent})
 	w.clock.set(2 * promised)
 	w.accept(1)
 	w.seal()
@@ -228,10 +258,13 @@ func TestTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pooled(submitter, w.chain.AnchorLog)
+	sends := w.proxy.Calls()["eth_sendRawTransaction"]
 	if err := a.Step(t.Context()); err != nil { // the anchor is under way: it is not its turn
 		t.Fatal(err)
 	}
-	w.wantPooled(submitter, 1)
+	if n := w.proxy.Calls()["eth_sendRawTransaction"]; n != sends {
+		t.Error("an answer is sent while an anchor is under way")
+	}
 	w.anchor()
 
 	w.accept(1)
@@ -242,7 +275,9 @@ func TestTurns(t *testing.T) {
 	if err := w.anchorer.Step(t.Context()); err != nil { // the answer is under way
 		t.Fatal(err)
 	}
-	w.wantPooled(submitter, 1)
+	if b, err := w.db.Batch(t.Context(), 2); err != nil || len(b.Txs) > 0 {
+		t.Errorf("an anchor is signed while an answer is under way: %v", err)
+	}
 	if err := w.mining(func() error { return <-done }); err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +296,7 @@ func TestTurnsNear(t *testing.T) {
 	w.jump(bond.AnswerTime/2 + time.Minute)
 	w.clock.set(2*promised + bond.AnswerTime/2)
 	a := w.answerer(func(c *guard.AnswererConfig) { c.Attempt = 100 * time.Millisecond })
-	w.anchorer = w.newAnchorer(anchor.Config{Yield: a.Sending, Fees: anchor.Fees{MaxFee: 20e9}})
+	w.anchorer = w.newAnchorer(anchor.Config{Yield: a.Sending, Urgent: urgent, Fees: anchor.Fees{MaxFee: 20e9}})
 	w.accept(1)
 	w.seal()
 	if err := w.anchorer.Step(t.Context()); err != nil {

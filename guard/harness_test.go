@@ -497,22 +497,6 @@ func (w *world) pooled(k key, to proofs.Address) *types.Transaction {
 	return nil
 }
 
-// wantPooled wants so many transactions of the account in the pool.
-func (w *world) wantPooled(k key, n uint64) {
-	w.Helper()
-	var mined, all common.Hash
-	for tag, nonce := range map[string]*common.Hash{"latest": &mined, "pending": &all} {
-		var hex string
-		if err := w.rpc.CallContext(w.Context(), &hex, "eth_getTransactionCount", k.Address(), tag); err != nil {
-			w.Fatal(err)
-		}
-		*nonce = common.HexToHash(hex)
-	}
-	if got := new(big.Int).Sub(all.Big(), mined.Big()); got.Cmp(new(big.Int).SetUint64(n)) != 0 {
-		w.Errorf("%s transactions in the pool, want %d", got, n)
-	}
-}
-
 // balance is what the account holds, in wei.
 func (w *world) balance(k key) string {
 	w.Helper()
