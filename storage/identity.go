@@ -37,17 +37,6 @@ func (id *identity) keys() []PromiseKey {
 // newest returns the key that signs promises of new entries.
 func (id *identity) newest() proofs.Address { k := id.keys(); return k[len(k)-1].Address }
 
-// keyAt returns the key that signs the promise of the entry at index.
-func (id *identity) keyAt(index uint64) proofs.Address {
-	key := id.PromiseKey
-	for _, k := range id.Rotated {
-		if k.From <= index {
-			key = k.Address
-		}
-	}
-	return key
-}
-
 // knows reports whether the key is one of the directory's.
 func (id *identity) knows(key proofs.Address) bool {
 	return slices.ContainsFunc(id.keys(), func(k PromiseKey) bool { return k.Address == key })

@@ -98,8 +98,11 @@ func (d *doctor) askStore() {
 }
 
 // readTrust returns the log that the data directory is of, or nil if there is none yet.
-func (d *doctor) readTrust() (*proofs.TrustedLog, error) {
-	path := filepath.Join(d.cli.String("data"), "trust.json")
+func (d *doctor) readTrust() (*proofs.TrustedLog, error) { return ownLog(d.cli.String("data")) }
+
+// ownLog returns the log that a data directory is of, as its trust file says, or nil if there is none yet.
+func ownLog(dir string) (*proofs.TrustedLog, error) {
+	path := filepath.Join(dir, "trust.json")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -16,9 +16,9 @@ import (
 func promiseCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "promise",
-		Usage: "hold an operator to its promises: check, challenge, slash, collect",
+		Usage: "hold an operator to its promises: check, challenge, slash, collect; as an operator, recover them",
 		Subcommands: []*cli.Command{
-			promiseCheckCommand(), promiseChallengeCommand(), promiseSlashCommand(), promiseCollectCommand(),
+			promiseCheckCommand(), promiseChallengeCommand(), promiseSlashCommand(), promiseCollectCommand(), promiseRecoverCommand(),
 		},
 	}
 }

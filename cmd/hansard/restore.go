@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,14 +22,11 @@ const noMark = "none"
 // holds the store against its mark, and then lets a new promise key sign.
 func (n *node) ready(ctx context.Context, cfg nodeConfig) error {
 	if cfg.Promises != "" {
-		files, err := filepath.Glob(filepath.Join(cfg.Promises, "*.receipt.json"))
-		if err == nil {
-			_, err = os.ReadDir(cfg.Promises)
-		}
+		files, err := promiseFiles(cfg.Promises)
 		if err != nil {
 			return usage("--promises: %w", err)
 		}
-		if err := n.recover(ctx, files, cfg); err != nil {
+		if _, err := n.recover(ctx, files, cfg); err != nil {
 			return err
 		}
 	}
@@ -199,156 +193,8 @@ func keysNewestFirst(db *storage.DB) (keys []proofs.Address) {
 	return keys
 }
 
-// found is a promise of the log in a file.
-type found struct {
-	file             string
-	storage.Restored // Message is nil where the file does not hold it, or not as it was
-}
-
-// recovery gathers the promises of one log.
-type recovery struct {
-	domain proofs.Domain
-	chain  proofs.Chain
-	keys   []proofs.Address // whose promises count
-	log    *slog.Logger
-	next   uint64           // of the store
-	known  map[uint64]found // promises from next on
-}
-
-// recover appends the entries that these receipts promise and the store does not hold.
-func (n *node) recover(ctx context.Context, files []string, cfg nodeConfig) error {
-	tail, err := n.db.Tail(ctx)
-	if err != nil {
-		return err
-	}
-	r := &recovery{
-		domain: n.chain.PromiseDomain(), chain: n.chain, keys: keysNewestFirst(n.db), log: cfg.Logger, next: tail.Next, known: map[uint64]found{},
-	}
-	if cfg.Rotate {
-		r.keys = append(r.keys, n.db.ConfiguredKey())
-	}
-	for _, file := range files {
-		f, ok, err := r.read(file)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		if f.Entry.Index >= r.next {
-			err = r.add(f)
-		} else {
-			err = n.compare(ctx, f)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	entries, err := r.inOrder()
-	if err != nil || len(entries) == 0 {
-		return err
-	}
-	if err := n.db.Restore(ctx, entries); err != nil {
-		return conflict("%w; leave out what does not belong to this log, or start with the newest copy", err)
-	}
-	cfg.Logger.Info("entries restored from receipts", "first", r.next, "count", len(entries), "files", len(files))
-	return nil
-}
-
 func conflict(format string, args ...any) error {
 	return &exitError{exitConflict, fmt.Errorf(format, args...)}
-}
-
-// read reads a receipt. ok is false if it holds no promise of the log.
-func (r *recovery) read(file string) (f found, ok bool, err error) {
-	raw, err := readFile(file, nil)
-	if err != nil {
-		return f, false, err
-	}
-	ignore := func(why string, err error) (found, bool, error) {
-		r.log.Warn("receipt ignored", "file", file, "reason", why, "err", err)
-		return found{}, false, nil
-	}
-	rc, err := proofs.ParseReceipt(raw)
-	switch {
-	case err != nil:
-		return ignore("it cannot be read", err)
-	case rc.Chain != r.chain:
-		return ignore("it is of another log", nil)
-	case rc.Promise == nil:
-		return ignore("it holds no promise", nil)
-	}
-	signer, err := identity.Recover(r.domain.PromiseDigest(rc.Promise), rc.Promise.Signature)
-	if err != nil || !slices.Contains(r.keys, signer) {
-		return ignore("its promise is not signed by a key of the log", err)
-	}
-	f = found{file: file}
-	f.Entry, f.Leaf, f.Deadline, f.Signer = rc.Entry, rc.Promise.Leaf, rc.Promise.Deadline, signer
-	checks := proofs.Verify(raw, proofs.Options{}).Checks
-	if checks[proofs.V2].Status == proofs.Pass && checks[proofs.V3].Status == proofs.Pass {
-		f.Message, f.Evidence = rc.Message, *rc.Evidence
-	}
-	return f, true, nil
-}
-
-// add keeps the promise, unless another one contradicts it.
-func (r *recovery) add(f found) error {
-	index := f.Entry.Index
-	was, ok := r.known[index]
-	switch {
-	case ok && was.Leaf != f.Leaf:
-		return promisedTwice(index, was.file, f.file)
-	case ok && was.Message != nil && (f.Message == nil || was.Deadline <= f.Deadline):
-		return nil
-	}
-	r.known[index] = f
-	return nil
-}
-
-func promisedTwice(index uint64, one, other string) error {
-	return conflict("entry %d was promised twice with different leaves, in %s and in %s: whoever holds both can take the bond, and no directory keeps both promises; "+
-		"stop whatever else signs with this key and see docs/operations.md, After a restore", index, one, other)
-}
-
-// compare holds the promise against the store, which has its place.
-func (n *node) compare(ctx context.Context, f found) error {
-	stored, err := n.db.Read(ctx, f.Entry.Index, 1)
-	if err != nil {
-		return err
-	}
-	if stored[0].Leaf != f.Leaf {
-		return promisedTwice(f.Entry.Index, f.file, "the data directory")
-	}
-	return nil
-}
-
-// inOrder returns the entries from next on, or an error that says which are missing.
-func (r *recovery) inOrder() (entries []storage.Restored, err error) {
-	var missing, bare []string
-	at := r.next
-	for _, index := range slices.Sorted(maps.Keys(r.known)) {
-		f := r.known[index]
-		switch {
-		case at+1 == index:
-			missing = append(missing, fmt.Sprint(at))
-		case at < index:
-			missing = append(missing, fmt.Sprintf("%d to %d", at, index-1))
-		}
-		at = index + 1
-		if f.Message == nil {
-			bare = append(bare, fmt.Sprintf("%d (%s)", index, filepath.Base(f.file)))
-		}
-		entries = append(entries, f.Restored)
-	}
-	switch {
-	case len(missing) > 0:
-		return nil, conflict("entry %d was promised, and nobody here holds %s: ask those who wrote them, and watchtowers, for their receipts; "+
-			"without these entries no later one can stand at its place, and nothing was appended", at-1, strings.Join(missing, ", "))
-	case len(bare) > 0:
-		return nil, conflict("entries %s were promised, and these receipts do not hold their messages as they were signed: "+
-			"ask those who wrote them for theirs; nothing was appended", strings.Join(bare, ", "))
-	}
-	return entries, nil
 }
 
 // restoreError gives errors of the store and its mark their exit code.

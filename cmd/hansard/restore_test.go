@@ -129,7 +129,40 @@ func TestRestore(t *testing.T) {
 		t.Errorf("two receipts for a place: %s", errs)
 	}
 
+	one, other := readReceipt(t, s.path("1.receipt.json")), readReceipt(t, s.path("other.receipt.json"))
+	evidence := proofs.BreachEvidence{Breach: proofs.Conflict, Chain: one.Chain, Promise: *one.Promise, Second: other.Promise}
+	if err := os.WriteFile(s.path("c.evidence.json"), evidence.Format(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, errs := s.want(exitConflict, "", "promise", "recover", s.path("c.evidence.json"), "--data", s.path("data"))
+	says(t, "evidence of two promises", errs, "entry 1 was promised twice")
+
 	s.restored(mark)
+	s.offline()
+}
+
+// offline restores the copy without a service.
+func (s *serviceTest) offline() {
+	t := s.t
+	t.Helper()
+	recover := func(code int, args ...string) (stdout, stderr string) {
+		t.Helper()
+		return s.want(code, "", append([]string{"promise", "recover", "--data", s.path("copy")}, args...)...)
+	}
+	_, errs := recover(exitConflict, s.path("3.receipt.json"))
+	says(t, "a hole", errs, "nobody here holds 1 to 2")
+	for _, want := range []recoverLine{{"hansard.promise-recover/1", 3, 4}, {"hansard.promise-recover/1", 0, 4}} {
+		out, _ := recover(0, s.path("all"), s.path("0.receipt.json"), "--json")
+		if got := decode[recoverLine](t, out); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	recover(exitUsage)
+	recover(exitUsage, s.path("none.receipt.json"))
+	_, errs = s.want(exitConflict, "", "promise", "recover", "--data", s.path("data"), s.path("all"))
+	says(t, "a service that runs", errs, "in use")
+	_, errs = s.want(exitUsage, "", "promise", "recover", "--data", s.path("nowhere"), s.path("all"))
+	says(t, "no directory", errs, "--data")
 }
 
 // restored gives the copy all receipts, in the company of what is none.
