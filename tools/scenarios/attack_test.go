@@ -2,7 +2,9 @@ package scenarios
 
 import (
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,16 +66,23 @@ func (s *siege) prepare(batches ...int) {
 	s.operate(24 * time.Hour)
 }
 
-// slashes tries every kind of slashing against every promise.
+// slashes tries every kind of slashing against every promise, and what only the owner may do.
 func (s *siege) slashes() {
-	tried := 0
-	for i, rc := range s.kept {
-		for _, a := range append(s.attacks(rc, s.kept[(i+1)%len(s.kept)]), s.usurpations(s.eve.Address())...) {
+	tried := map[string]int{}
+	try := func(all []attack) {
+		for _, a := range all {
 			s.refused(s.eve, a)
-			tried++
+			tried[a.name]++
 		}
 	}
-	s.Logf("%d slashings and the like were refused", tried)
+	for i, rc := range s.kept {
+		try(s.attacks(rc, s.kept[(i+1)%len(s.kept)]))
+	}
+	try(s.beyond(s.kept))
+	try(s.usurpations(s.eve.Address()))
+	for _, name := range slices.Sorted(maps.Keys(tried)) {
+		s.Logf("refused %d times: %s", tried[name], name)
+	}
 	s.intact()
 }
 
