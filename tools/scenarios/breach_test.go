@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,7 @@ func (s scenario) broken(t *testing.T) {
 	w.newUser("carol")
 	w.serve(program(t, faulty), s.fault, s.flags...)
 	files := s.act(w, true)
+	w.watched(s.breach, files)
 	if s.breach == proofs.Withheld {
 		w.silence(files[0])
 	} else {
@@ -114,9 +116,44 @@ func (w *world) prove(breach proofs.Breach, files []string) {
 	}
 	file := filepath.Base(f.Evidence)
 	w.copy(filepath.Join("alice", f.Evidence), filepath.Join("carol", file))
-	w.verified(breach, file)
+	w.verified(breach, "carol", w.path("carol", file))
 	w.dryRun("carol", "promise", "slash", file)
 	w.pay(0, "carol", "promise", "slash", file)
+}
+
+// watched has a watchtower find the breach, and write evidence of it where a file can be evidence.
+func (w *world) watched(breach proofs.Breach, files []string) {
+	w.Helper()
+	if breach == proofs.Withheld {
+		if found := w.watch(proofs.Undetermined.Exit(), files); len(found) != 0 {
+			w.Errorf("the watchtower found %s", found)
+		}
+		return
+	}
+	found := w.watch(proofs.PromiseBroken.Exit(), files)
+	of := slices.DeleteFunc(found, func(path string) bool { return !strings.Contains(filepath.Base(path), breach.String()) })
+	if len(of) == 0 {
+		w.Fatalf("the watchtower found %s, and no %s", found, breach)
+	}
+	w.verified(breach, "tower", of[0])
+}
+
+// watch gives copies of alice's files to a watchtower, has it make one round, and returns the evidence that it wrote.
+func (w *world) watch(want int, files []string) (evidence []string) {
+	w.Helper()
+	if err := os.MkdirAll(w.path("tower", "promises"), 0o700); err != nil {
+		w.Fatal(err)
+	}
+	for _, file := range files {
+		w.copy(filepath.Join("alice", file), filepath.Join("tower", "promises", file))
+	}
+	w.run(want, "tower", "", "watchtower", "--once", "--promises", "promises", "--evidence", "evidence", "--rpc", w.anvil.url,
+		"--trust", w.trust(), "--gateway", w.service.url)
+	found, err := filepath.Glob(w.path("tower", "evidence", "*"+proofs.EvidenceSuffix))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return found
 }
 
 // silence has alice challenge what she cannot see, and take the bond when nobody answers.
@@ -165,6 +202,9 @@ func (s scenario) kept(t *testing.T) {
 	w := newWorld(t)
 	w.serve(program(t, honest), s.fault, s.flags...)
 	files := s.act(w, false)
+	if found := w.watch(0, files); len(found) != 0 {
+		t.Errorf("the watchtower found %s", found)
+	}
 	for _, f := range w.check(0, "alice", files...) {
 		if f.Verdict != "KEPT" || f.Breach != "" || f.Evidence != "" {
 			t.Errorf("alice found %+v", f)
@@ -223,9 +263,9 @@ func (w *world) dryRun(who string, args ...string) {
 }
 
 // verified holds the evidence to the checks that need no node but for the hash of a block.
-func (w *world) verified(breach proofs.Breach, file string) {
+func (w *world) verified(breach proofs.Breach, who, file string) {
 	w.Helper()
-	b, err := os.ReadFile(w.path("carol", file))
+	b, err := os.ReadFile(file)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -235,14 +275,14 @@ func (w *world) verified(breach proofs.Breach, file string) {
 	}
 	args := []string{"verify", file, "--trust", w.trust()}
 	if block := e.Block(); block != nil {
-		w.run(proofs.Undetermined.Exit(), "carol", "", args...)
+		w.run(proofs.Undetermined.Exit(), who, "", args...)
 		h, err := w.eth.HeaderByNumber(w.Context(), new(big.Int).SetUint64(block.Number))
 		if err != nil {
 			w.Fatal(err)
 		}
 		args = append(args, "--block-hash", h.Hash().String())
 	}
-	out, _ := w.run(proofs.PromiseBroken.Exit(), "carol", "", args...)
+	out, _ := w.run(proofs.PromiseBroken.Exit(), who, "", args...)
 	if !strings.Contains(out, breach.String()) {
 		w.Errorf("verify does not name the breach: %s", out)
 	}
