@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -30,11 +31,12 @@ func TestAttacks(t *testing.T) {
 	s := &siege{world: newWorld(t)}
 	s.newUser("eve")
 	s.eve = s.keys["eve"]
-	s.prepare(1, 3, 2, 5, 1, 6)
+	s.prepare(1, 3, 2, 5, 1, 7)
 	s.slashes()
 	s.challenges()
 	s.killed()
 	s.copied()
+	s.helped()
 	s.reorg()
 	s.lastMoment()
 	s.leave()
@@ -159,6 +161,25 @@ func (s *siege) copied() {
 	s.intact()
 }
 
+// helped has a watchtower that holds the batches answer for an operator that is away.
+func (s *siege) helped() {
+	flags := s.payTower("--answer")
+	file := fmt.Sprintf("%d.receipt.json", s.next)
+	if err := os.WriteFile(s.path("alice", file), s.kept[s.next].Format(), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	s.watch(0, []string{file})
+	s.service.kill()
+	rc := s.challenged(1)[0]
+	s.watch(0, []string{file}, flags...)
+	s.answered(rc)
+	if got := s.credit(s.keys["tower"].Address()); got.Cmp(bond.Deposit()) != 0 {
+		s.Errorf("the watchtower is owed %s for its answer", got)
+	}
+	s.operate(24 * time.Hour)
+	s.intact()
+}
+
 // reorg takes the blocks of an answer away: it must come again.
 func (s *siege) reorg() {
 	rc := s.challenged(1)[0]
@@ -206,7 +227,8 @@ func (s *siege) leave() {
 	if b := s.bonded(); b.Broken || b.Amount.Sign() != 0 || b.Open != 0 {
 		s.Errorf("after it left the bond is %+v", b)
 	}
-	if left, owed := s.balance(s.log.PromiseBond), s.credit(s.eve.Address()); left.Cmp(owed) != 0 {
+	owed := new(big.Int).Add(s.credit(s.eve.Address()), s.credit(s.keys["tower"].Address()))
+	if left := s.balance(s.log.PromiseBond); left.Cmp(owed) != 0 {
 		s.Errorf("the contract holds %s, and owes %s", left, owed)
 	}
 }

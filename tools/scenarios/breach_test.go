@@ -4,7 +4,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,41 +118,6 @@ func (w *world) prove(breach proofs.Breach, files []string) {
 	w.verified(breach, "carol", w.path("carol", file))
 	w.dryRun("carol", "promise", "slash", file)
 	w.pay(0, "carol", "promise", "slash", file)
-}
-
-// watched has a watchtower find the breach, and write evidence of it where a file can be evidence.
-func (w *world) watched(breach proofs.Breach, files []string) {
-	w.Helper()
-	if breach == proofs.Withheld {
-		if found := w.watch(proofs.Undetermined.Exit(), files); len(found) != 0 {
-			w.Errorf("the watchtower found %s", found)
-		}
-		return
-	}
-	found := w.watch(proofs.PromiseBroken.Exit(), files)
-	of := slices.DeleteFunc(found, func(path string) bool { return !strings.Contains(filepath.Base(path), breach.String()) })
-	if len(of) == 0 {
-		w.Fatalf("the watchtower found %s, and no %s", found, breach)
-	}
-	w.verified(breach, "tower", of[0])
-}
-
-// watch gives copies of alice's files to a watchtower, has it make one round, and returns the evidence that it wrote.
-func (w *world) watch(want int, files []string) (evidence []string) {
-	w.Helper()
-	if err := os.MkdirAll(w.path("tower", "promises"), 0o700); err != nil {
-		w.Fatal(err)
-	}
-	for _, file := range files {
-		w.copy(filepath.Join("alice", file), filepath.Join("tower", "promises", file))
-	}
-	w.run(want, "tower", "", "watchtower", "--once", "--promises", "promises", "--evidence", "evidence", "--rpc", w.anvil.url,
-		"--trust", w.trust(), "--gateway", w.service.url)
-	found, err := filepath.Glob(w.path("tower", "evidence", "*"+proofs.EvidenceSuffix))
-	if err != nil {
-		w.Fatal(err)
-	}
-	return found
 }
 
 // silence has alice challenge what she cannot see, and take the bond when nobody answers.
