@@ -30,21 +30,24 @@ node_modules/.package-lock.json: package-lock.json
 	npm ci --no-audit --no-fund && touch $@
 
 lint:
-	@gofmt -l $$(git ls-files '*.go') | (! grep .) && go vet ./... && go tool staticcheck $$(go list ./... | grep -v /bindings) && go mod tidy -diff
+	@gofmt -l $$(git ls-files '*.go') | (! grep .) && go vet ./... && go vet -tags faulty ./cmd/hansard && go tool staticcheck $$(go list ./... | grep -v /bindings) && go mod tidy -diff
 race: node_modules/.package-lock.json
 	go test -race $(RACE)
 generate: node_modules/.package-lock.json ## ABI, bytecode and bindings from the contracts
 	tools/bindings
 bench:
 	go test -run '^$$' -bench . -benchtime 3x ./internal/bench
+scenarios: node_modules/.package-lock.json ## promises broken in every way, and an honest operator attacked, through the program
+	go test -count=1 -v ./tools/scenarios
 faults: node_modules/.package-lock.json ## every fault of anchoring, as a table of what was tried and what was lost
 	go run ./tools/faults
-soak: node_modules/.package-lock.json ## 10,000 faults of anchoring, 200 kills and more, power cuts, ten minutes of fuzzing
+soak: node_modules/.package-lock.json ## 10,000 faults of anchoring, 200 kills and more, power cuts, a siege, ten minutes of fuzzing
 	HANSARD_FAULTS=$(or $(FAULTS),10000) go test -count=1 -v -timeout 6h -run Campaign ./internal/faulttest
 	HANSARD_KILLS=200 go test -count=1 -v -timeout 60m -run 'Kill|PowerCut|Disk|ReadOnly' ./storage/...
+	HANSARD_SIEGE=500 go test -count=1 -v -timeout 60m -run Campaign ./tools/scenarios
 	$(MAKE) fuzz FUZZTIME=10m
 fuzz:
 	for f in ParseReceipt ParseRecord ParseManifest ParseHead ParseBreachEvidence VerifyStorage; do go test -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime $(or $(FUZZTIME),20s) ./proofs || exit 1; done
 	go test -run '^$$' -fuzz '^FuzzTxReceipt$$' -fuzztime $(or $(FUZZTIME),20s) ./nodes
 
-.PHONY: test go contracts vectors kubo clef lint race generate bench faults soak fuzz
+.PHONY: test go contracts vectors kubo clef lint race generate bench scenarios faults soak fuzz

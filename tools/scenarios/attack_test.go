@@ -2,7 +2,10 @@ package scenarios
 
 import (
 	"fmt"
+	"maps"
 	"math/big"
+	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,11 +31,12 @@ func TestAttacks(t *testing.T) {
 	s := &siege{world: newWorld(t)}
 	s.newUser("eve")
 	s.eve = s.keys["eve"]
-	s.prepare(1, 3, 2, 5, 1, 6)
+	s.prepare(1, 3, 2, 5, 1, 7)
 	s.slashes()
 	s.challenges()
 	s.killed()
 	s.copied()
+	s.helped()
 	s.reorg()
 	s.lastMoment()
 	s.leave()
@@ -64,16 +68,23 @@ func (s *siege) prepare(batches ...int) {
 	s.operate(24 * time.Hour)
 }
 
-// slashes tries every kind of slashing against every promise.
+// slashes tries every kind of slashing against every promise, and what only the owner may do.
 func (s *siege) slashes() {
-	tried := 0
-	for i, rc := range s.kept {
-		for _, a := range append(s.attacks(rc, s.kept[(i+1)%len(s.kept)]), s.usurpations(s.eve.Address())...) {
+	tried := map[string]int{}
+	try := func(all []attack) {
+		for _, a := range all {
 			s.refused(s.eve, a)
-			tried++
+			tried[a.name]++
 		}
 	}
-	s.Logf("%d slashings and the like were refused", tried)
+	for i, rc := range s.kept {
+		try(s.attacks(rc, s.kept[(i+1)%len(s.kept)]))
+	}
+	try(s.beyond(s.kept))
+	try(s.usurpations(s.eve.Address()))
+	for _, name := range slices.Sorted(maps.Keys(tried)) {
+		s.Logf("refused %d times: %s", tried[name], name)
+	}
 	s.intact()
 }
 
@@ -150,6 +161,25 @@ func (s *siege) copied() {
 	s.intact()
 }
 
+// helped has a watchtower that holds the batches answer for an operator that is away.
+func (s *siege) helped() {
+	flags := s.payTower("--answer")
+	file := fmt.Sprintf("%d.receipt.json", s.next)
+	if err := os.WriteFile(s.path("alice", file), s.kept[s.next].Format(), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	s.watch(0, []string{file})
+	s.service.kill()
+	rc := s.challenged(1)[0]
+	s.watch(0, []string{file}, flags...)
+	s.answered(rc)
+	if got := s.credit(s.keys["tower"].Address()); got.Cmp(bond.Deposit()) != 0 {
+		s.Errorf("the watchtower is owed %s for its answer", got)
+	}
+	s.operate(24 * time.Hour)
+	s.intact()
+}
+
 // reorg takes the blocks of an answer away: it must come again.
 func (s *siege) reorg() {
 	rc := s.challenged(1)[0]
@@ -197,7 +227,8 @@ func (s *siege) leave() {
 	if b := s.bonded(); b.Broken || b.Amount.Sign() != 0 || b.Open != 0 {
 		s.Errorf("after it left the bond is %+v", b)
 	}
-	if left, owed := s.balance(s.log.PromiseBond), s.credit(s.eve.Address()); left.Cmp(owed) != 0 {
+	owed := new(big.Int).Add(s.credit(s.eve.Address()), s.credit(s.keys["tower"].Address()))
+	if left := s.balance(s.log.PromiseBond); left.Cmp(owed) != 0 {
 		s.Errorf("the contract holds %s, and owes %s", left, owed)
 	}
 }

@@ -137,7 +137,7 @@ func (w *world) attacks(rc, other *proofs.Receipt) (all []attack) {
 	p, b, c := rc.Promise, *rc.Batch, w.contents()
 	path := c.path(b.Number)
 	add := func(name string, call anchor.Planned, reason any) {
-		all = append(all, attack{fmt.Sprintf("index %d: %s", p.Index, name), call, reason})
+		all = append(all, attack{name, call, reason})
 	}
 	changed := func(change func(*proofs.Batch)) proofs.Batch { f := b; change(&f); return f }
 	noBreach, badProof, badSignature := &bindings.PromiseBondNoBreach{}, &bindings.PromiseBondBadProof{}, &bindings.PromiseBondBadSignature{}
@@ -200,6 +200,47 @@ func (w *world) attacks(rc, other *proofs.Receipt) (all []attack) {
 	add("challenge with another deposit", dear, &bindings.PromiseBondBadValue{})
 	add("conclude what nobody challenged", bond.PlanConclude(w.log, p), &bindings.PromiseBondNotChallenged{})
 	return all
+}
+
+// beyond are true proofs of padding: the places between the end of a batch and the next power of two, which are indices of
+// the batches after it.
+func (w *world) beyond(kept []*proofs.Receipt) (all []attack) {
+	w.Helper()
+	c := w.contents()
+	for _, b := range c.batches {
+		if b.First+b.Size > uint64(len(kept)) {
+			break
+		}
+		var leaves []proofs.Hash
+		for _, rc := range kept[b.First : b.First+b.Size] {
+			leaves = append(leaves, rc.Promise.Leaf)
+		}
+		tree := treeOf(leaves)
+		if tree.Root() != b.Root {
+			w.Fatalf("the tree of batch %d has another root", b.Number)
+		}
+		for at := b.Size; at < 1<<proofs.TreeHeight(b.Size) && b.First+at < uint64(len(kept)); at++ {
+			call := bond.PlanSlashSubstitution(w.log, kept[b.First+at].Promise, proofs.Hash{}, b, c.path(b.Number), tree.Prove(at))
+			all = append(all, attack{"substitution, padding of the batch before", call, &bindings.PromiseBondBadProof{}})
+		}
+	}
+	return all
+}
+
+func treeOf(leaves []proofs.Hash) proofs.Tree {
+	t := proofs.Tree{leaves}
+	for row := leaves; len(row) > 1; {
+		var next []proofs.Hash
+		for i := 0; i < len(row); i += 2 {
+			right := proofs.PaddingRoot(len(t) - 1)
+			if i+1 < len(row) {
+				right = row[i+1]
+			}
+			next = append(next, proofs.HashNode(row[i], right))
+		}
+		t, row = append(t, next), next
+	}
+	return t
 }
 
 // usurpations are what only the owner may do.

@@ -96,6 +96,7 @@ func (s scenario) broken(t *testing.T) {
 	w.newUser("carol")
 	w.serve(program(t, faulty), s.fault, s.flags...)
 	files := s.act(w, true)
+	w.watched(s.breach, files)
 	if s.breach == proofs.Withheld {
 		w.silence(files[0])
 	} else {
@@ -114,7 +115,7 @@ func (w *world) prove(breach proofs.Breach, files []string) {
 	}
 	file := filepath.Base(f.Evidence)
 	w.copy(filepath.Join("alice", f.Evidence), filepath.Join("carol", file))
-	w.verified(breach, file)
+	w.verified(breach, "carol", w.path("carol", file))
 	w.dryRun("carol", "promise", "slash", file)
 	w.pay(0, "carol", "promise", "slash", file)
 }
@@ -165,6 +166,9 @@ func (s scenario) kept(t *testing.T) {
 	w := newWorld(t)
 	w.serve(program(t, honest), s.fault, s.flags...)
 	files := s.act(w, false)
+	if found := w.watch(0, files); len(found) != 0 {
+		t.Errorf("the watchtower found %s", found)
+	}
 	for _, f := range w.check(0, "alice", files...) {
 		if f.Verdict != "KEPT" || f.Breach != "" || f.Evidence != "" {
 			t.Errorf("alice found %+v", f)
@@ -223,9 +227,9 @@ func (w *world) dryRun(who string, args ...string) {
 }
 
 // verified holds the evidence to the checks that need no node but for the hash of a block.
-func (w *world) verified(breach proofs.Breach, file string) {
+func (w *world) verified(breach proofs.Breach, who, file string) {
 	w.Helper()
-	b, err := os.ReadFile(w.path("carol", file))
+	b, err := os.ReadFile(file)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -235,14 +239,14 @@ func (w *world) verified(breach proofs.Breach, file string) {
 	}
 	args := []string{"verify", file, "--trust", w.trust()}
 	if block := e.Block(); block != nil {
-		w.run(proofs.Undetermined.Exit(), "carol", "", args...)
+		w.run(proofs.Undetermined.Exit(), who, "", args...)
 		h, err := w.eth.HeaderByNumber(w.Context(), new(big.Int).SetUint64(block.Number))
 		if err != nil {
 			w.Fatal(err)
 		}
 		args = append(args, "--block-hash", h.Hash().String())
 	}
-	out, _ := w.run(proofs.PromiseBroken.Exit(), "carol", "", args...)
+	out, _ := w.run(proofs.PromiseBroken.Exit(), who, "", args...)
 	if !strings.Contains(out, breach.String()) {
 		w.Errorf("verify does not name the breach: %s", out)
 	}

@@ -198,3 +198,12 @@ func (w *world) answerOf(p *proofs.Promise) types.Log {
 	}
 	return found[0]
 }
+
+// collect has the sender's credit paid, to nobody here.
+func collect(w *world) anchor.Planned {
+	plan, err := bond.PlanCollect(w.log, proofs.Address{0xc0})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return plan[0]
+}
