@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/hansard-dao/hansard/anchor"
@@ -80,6 +81,7 @@ func TestStates(t *testing.T) {
 
 	plan, err := w.state().PlanDeploy(t.Context(), w.q)
 	w.send(holder, plan, err)
+	w.hollow()
 	w.wantLive("empty")
 	w.wantPlans(map[string]string{"deploy": "-", "fund": "never opened", "add": "never opened"})
 	w.open("states")
@@ -110,13 +112,28 @@ func TestStates(t *testing.T) {
 	w.leave()
 }
 
+// hollow takes the AnchorLog away under the bond for a while.
+func (w *world) hollow() {
+	w.Helper()
+	code, err := w.q.Code(w.Context(), w.state().Block.Hash, w.log.AnchorLog)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.rpc("anvil_setCode", w.log.AnchorLog, "0x")
+	w.rpc("evm_mine")
+	w.wantLive("for an AnchorLog of this version at " + w.log.AnchorLog.String())
+	w.wantPlans(map[string]string{"deploy": "-", "fund": "for an AnchorLog of this version", "add": "for an AnchorLog of this version"})
+	w.rpc("anvil_setCode", w.log.AnchorLog, hexutil.Encode(code))
+	w.rpc("evm_mine")
+}
+
 // elsewhere looks at addresses that hold something else, and at a bond of another AnchorLog.
 func (w *world) elsewhere() {
 	w.Helper()
 	log, other := w.log, proofs.Address{1}
 	defer func() { w.log = log }()
 	w.log.PromiseBond = log.AnchorLog
-	w.wantLive("is not the PromiseBond of this version for " + log.AnchorLog.String())
+	w.wantLive("is not the PromiseBond of this version for an AnchorLog of this version at " + log.AnchorLog.String())
 	w.wantPlans(map[string]string{"deploy": "has the address", "fund": "is not the PromiseBond"})
 
 	w.log.AnchorLog, w.log.PromiseBond = other, Address(other)

@@ -22,10 +22,10 @@ import (
 func (s *State) PlanDeploy(ctx context.Context, q *nodes.Quorum) ([]anchor.Planned, error) {
 	log := s.Log
 	switch {
-	case s.Ours:
-		return nil, nil
 	case log.PromiseBond.IsZero():
 		return nil, errors.New("deploy PromiseBond: the log has no bond")
+	case s.Ours, s.Deployed && log.PromiseBond == Address(log.AnchorLog): // nothing else can be there
+		return nil, nil
 	case log.PromiseBond != Address(log.AnchorLog):
 		return nil, fmt.Errorf("deploy PromiseBond: that of this version for AnchorLog %s has the address %s and not %s",
 			log.AnchorLog, Address(log.AnchorLog), log.PromiseBond)
@@ -52,7 +52,7 @@ func (s *State) usable() error {
 	case !s.Deployed:
 		return fmt.Errorf("there is no contract at %s on chain %d: deploy it first", log.PromiseBond, log.ChainID)
 	case !s.Ours:
-		return fmt.Errorf("the contract at %s on chain %d is not the PromiseBond of this version for AnchorLog %s", log.PromiseBond, log.ChainID, log.AnchorLog)
+		return fmt.Errorf("the contract at %s on chain %d is not the PromiseBond of this version for an AnchorLog of this version at %s", log.PromiseBond, log.ChainID, log.AnchorLog)
 	case s.Owner.IsZero():
 		return fmt.Errorf("log %s was never opened", log.Log)
 	}

@@ -150,7 +150,7 @@ func contractState(s *bond.State) string {
 	case !s.Deployed:
 		return "missing; hansard bond deploy deploys it"
 	case !s.Ours:
-		return "there, but NOT the PromiseBond of this version for " + s.Log.AnchorLog.String()
+		return "there, but NOT the PromiseBond of this version for an AnchorLog of this version at " + s.Log.AnchorLog.String()
 	}
 	return "there, code of this version"
 }
