@@ -126,6 +126,55 @@ func TestWithheld(t *testing.T) {
 	}
 }
 
+// TestShown finds a substitution in a batch that no gateway shows, by what others have in their files: a receipt of the
+// message that stands there, with no promise and beside one that lies, or a watchtower's evidence.
+func TestShown(t *testing.T) {
+	w := newWorld(t)
+	promised, stands, lie := w.entry(1, "promised"), w.entry(1, "stands"), w.entry(1, "lie")
+	p := w.promise(promised, time.Hour)
+	before := []proofs.Entry{w.entry(0, "x"), stands}
+	w.anchor(before...)
+	w.hide()
+	w.give("a", promised, p)
+	w.want(w.round(), 0, 0, 0, 1)
+	w.included("lie", lie, before[0].Leaf())
+	w.want(w.round(), 0, 0, 0, 1)
+	w.included("stands", stands, before[0].Leaf())
+	w.included("lie2", lie, proofs.Hash{1})
+	w.want(w.round(), 0, 0, 1, 0)
+	if e := w.evidence(); e.Breach != proofs.Substitution || e.Leaf != stands.Leaf() {
+		t.Errorf("%+v", e)
+	}
+
+	evidence := w.happened(KindEvidence)[0].Path
+	dir := t.TempDir()
+	w.cfg.Dir, w.cfg.Evidence, w.cfg.Cache, w.cfg.Slash = dir, filepath.Join(dir, "mine"), filepath.Join(dir, "leaves"), true
+	b, err := os.ReadFile(evidence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("theirs"+proofs.EvidenceSuffix, b)
+	w.restart()
+	w.want(w.round(), 0, 0, 1, 0)
+	if w.evidence(); !w.bonded().Broken {
+		t.Errorf("not slashed: %s", w.told())
+	}
+}
+
+// included writes a receipt without a promise, whose inclusion proof is that sibling.
+func (w *world) included(name string, e proofs.Entry, sibling proofs.Hash) {
+	w.Helper()
+	book := w.w.order[0].book
+	b, ok := book.BatchOf(e.Index)
+	if !ok {
+		w.Fatal("no batch")
+	}
+	r := proofs.Receipt{
+		Level: proofs.Included, Chain: w.log, Entry: e, Batch: &b.Batch, Inclusion: []proofs.Hash{sibling}, Anchor: &proofs.Anchor{Block: b.Block},
+	}
+	w.write(name+receiptSuffix, r.Format())
+}
+
 // TestForged challenges at once what was anchored with a payload that is not its own.
 func TestForged(t *testing.T) {
 	w := newWorld(t)

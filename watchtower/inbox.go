@@ -2,7 +2,6 @@ package watchtower
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -19,8 +18,9 @@ const receiptSuffix = ".receipt.json"
 type given struct {
 	path     string
 	chain    proofs.Chain
-	promises []proofs.Promise // one, or the two of a conflict
-	receipt  *proofs.Receipt  // from Included on, without message and evidence; nil: the file shows no inclusion
+	promises []proofs.Promise       // one, or the two of a conflict; none in a receipt that only shows what stands at its index
+	receipt  *proofs.Receipt        // from Included on, without what is not looked at; nil: the file shows no inclusion
+	evidence *proofs.BreachEvidence // of a substitution; nil: it is none
 }
 
 // inbox reads the files of a directory, at all depths, each once for as long as size and time stay the same.
@@ -100,18 +100,25 @@ func readGiven(path string) (*given, error) {
 		if e.Second != nil {
 			g.promises = append(g.promises, *e.Second)
 		}
+		if e.Breach == proofs.Substitution {
+			e.Anchor, e.Hints = nil, nil
+			g.evidence = e
+		}
 		return g, nil
 	}
 	r, err := proofs.ParseReceipt(b)
 	if err != nil {
 		return nil, err
 	}
-	if r.Promise == nil {
-		return nil, fmt.Errorf("it holds no promise: the receipt that hansard send kept has one")
+	if r.Promise == nil && r.Level < proofs.Included {
+		return nil, errors.New("it holds no promise: the receipt that hansard send kept has one")
 	}
-	g := &given{path: path, chain: r.Chain, promises: []proofs.Promise{*r.Promise}}
+	g := &given{path: path, chain: r.Chain}
+	if r.Promise != nil {
+		g.promises = []proofs.Promise{*r.Promise}
+	}
 	if r.Level >= proofs.Included {
-		r.Message, r.Evidence, r.Fold, r.Hints = nil, nil, nil, nil
+		r.Message, r.Evidence, r.Anchor, r.Fold, r.Hints = nil, nil, nil, nil, nil // the chain is asked itself
 		g.receipt = r
 	}
 	return g, nil

@@ -27,6 +27,7 @@ type followed struct {
 	promises []*watched // by index
 	byKey    map[watchedKey]*watched
 	first    map[uint64]*watched     // of an index, by a key that counts
+	shown    map[uint64]shown        // by index
 	keys     map[proofs.Address]bool // that count, or not; asked for again after keysFor
 	keysAt   time.Time
 	store    fetching
@@ -43,17 +44,17 @@ const keysFor = 10 * time.Minute
 // watched is a promise and what became of it.
 type watched struct {
 	proofs.Promise
-	id      proofs.Hash
-	signer  proofs.Address
-	path    string            // of the first file that held it
-	receipt *proofs.Receipt   // that shows an inclusion at the index; nil: none
-	second  *watched          // of a conflict; nil: none
-	finding *promises.Finding // nil: not decided yet
-	looked  look              // when it was decided
-	counts  bool              // a key of the log signed it
-	said    string            // the outcome that was reported last
-	written bool              // evidence was
-	since   time.Time         // since when nobody shows the leaf; zero: somebody does
+	id       proofs.Hash
+	signer   proofs.Address
+	path     string                 // of the first file that held it
+	evidence *proofs.BreachEvidence // of a substitution, made by somebody; nil: none
+	second   *watched               // of a conflict; nil: none
+	finding  *promises.Finding      // nil: not decided yet
+	looked   look                   // when it was decided
+	counts   bool                   // a key of the log signed it
+	said     string                 // the outcome that was reported last
+	written  bool                   // evidence was
+	since    time.Time              // since when nobody shows the leaf; zero: somebody does
 }
 
 // watchedKey tells promises apart. Two keys may promise the same.
@@ -68,13 +69,14 @@ type look struct {
 	final  bool // the batch, or that there is none
 	held   bool // its leaves
 	passed bool // the deadline
-	shown  bool // an inclusion in a receipt
+	shown  int  // proofs in files of what stands at the index
 }
 
 func (w *Watchtower) follow(c proofs.Chain, trusted []proofs.Address) (*followed, error) {
 	l := &followed{
 		w: w, chain: c, name: fmt.Sprintf("log %s", c.Log), trusted: trusted, byKey: map[watchedKey]*watched{}, first: map[uint64]*watched{},
-		keys: map[proofs.Address]bool{}, store: newFetching(), open: challenges{known: map[proofs.Hash]bond.Challenge{}}, retry: map[proofs.Hash]attempt{},
+		shown: map[uint64]shown{},
+		keys:  map[proofs.Address]bool{}, store: newFetching(), open: challenges{known: map[proofs.Hash]bond.Challenge{}}, retry: map[proofs.Hash]attempt{},
 	}
 	var err error
 	l.book, err = logbook.New(logbook.Config{
@@ -101,10 +103,28 @@ func (l *followed) add(g given, p *proofs.Promise) error {
 		l.byKey[key] = x
 		l.promises = append(l.promises, x)
 	}
-	if g.receipt != nil {
-		x.receipt = g.receipt
+	if g.evidence != nil {
+		x.evidence = g.evidence
 	}
 	return nil
+}
+
+// shown are receipts of one index.
+type shown struct {
+	newest []*proofs.Receipt
+	n      int // that there were
+}
+
+// maxShown is how many of them are kept: there is one in truth, and before a reorganisation another.
+const maxShown = 4
+
+// show takes what a receipt says of its index. It is believed as far as the chain proves it.
+func (l *followed) show(r *proofs.Receipt) {
+	at := l.shown[r.Entry.Index]
+	at.newest = append(at.newest, r)
+	at.newest = at.newest[max(0, len(at.newest)-maxShown):]
+	at.n++
+	l.shown[r.Entry.Index] = at
 }
 
 // round follows the log, decides about its promises and acts.
@@ -212,7 +232,10 @@ func (l *followed) keyCounts(ctx context.Context, signer proofs.Address) (bool, 
 // look says what a decision about the promise would depend on now.
 func (l *followed) look(x *watched) look {
 	head := l.book.Head()
-	at := look{passed: head.Block.Time > x.Deadline, shown: x.receipt != nil, final: head.FinalBlock.Time > x.Deadline}
+	at := look{passed: head.Block.Time > x.Deadline, shown: l.shown[x.Index].n, final: head.FinalBlock.Time > x.Deadline}
+	if x.evidence != nil {
+		at.shown++
+	}
 	if b, ok := l.book.BatchOf(x.Index); ok {
 		at.batch, at.final, at.held = b.Batch, b.Number < head.Final, l.holds(b.Batch)
 	}
@@ -278,7 +301,17 @@ func (l *followed) find(ctx context.Context, x *watched) (*promises.Finding, err
 	if f := l.kept(x); f != nil {
 		return f, nil
 	}
-	return l.judge.Decide(ctx, x.Promise, x.receipt)
+	if x.evidence != nil {
+		if f, err := l.judge.Weigh(ctx, x.evidence); err != nil || f.Outcome != promises.Unknown {
+			return f, err
+		}
+	}
+	for _, r := range l.shown[x.Index].newest {
+		if f, err := l.judge.Decide(ctx, x.Promise, r); err != nil || f.Outcome != promises.Unknown {
+			return f, err
+		}
+	}
+	return l.judge.Decide(ctx, x.Promise, nil)
 }
 
 // kept is the finding about a promise whose leaf stands in a batch in time that is held; nil if that is not so. The judge

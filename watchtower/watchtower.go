@@ -232,6 +232,9 @@ func (w *Watchtower) take(g given) {
 		w.order = append(w.order, l)
 		w.report(Event{Kind: KindLog, Chain: g.chain, Detail: "followed, with the bond " + g.chain.PromiseBond.String()})
 	}
+	if g.receipt != nil {
+		l.show(g.receipt)
+	}
 	for i := range g.promises {
 		if err := l.add(g, &g.promises[i]); err != nil {
 			refuse("%v", err)
