@@ -256,7 +256,7 @@ func TestContractsFunds(t *testing.T) {
 	if !strings.Contains(errs, "holds 0.000000000000000001 ether") || !strings.Contains(errs, "send it funds; nothing was sent") {
 		t.Errorf("no funds: %s", errs)
 	}
-	if out, _ := o.contracts(0, "deploy", "--dry-run"); !strings.Contains(out, "-> the owner holds too little\n") {
+	if out, _ := o.contracts(0, "deploy", "--dry-run"); !strings.Contains(out, "-> the sender holds too little\n") {
 		t.Errorf("dry run: %s", out)
 	}
 }

@@ -68,7 +68,7 @@ type sentTxLine struct {
 // bill is what a plan costs together, what it carries beside that, and what there is, in wei.
 type bill struct{ likely, worst, most, value, holds *big.Int }
 
-// short reports whether the owner holds too little.
+// short reports whether the sender holds too little.
 func (b *bill) short() bool { return b.holds.Cmp(new(big.Int).Add(b.worst, b.value)) < 0 }
 
 // run carries the plan out as the flags say. What was sent before an error is told, too.
@@ -123,7 +123,7 @@ func (s *spending) chainError(err error) error {
 	return chainError(err)
 }
 
-// tooLittle is the error where the owner holds too little.
+// tooLittle is the error where the sender holds too little.
 func (s *spending) tooLittle(sum bill) error {
 	what := fmt.Sprintf("in the worst case this costs %s", cost.RoundEther(sum.worst))
 	if sum.value.Sign() > 0 {
@@ -225,7 +225,7 @@ func (s *spending) show(l *spendLine, sum bill) {
 	case s.cli.String("safe") != "":
 		verdict += ", without what the Safe itself uses"
 	case sum.short():
-		verdict = "the owner holds too little"
+		verdict = "the sender holds too little"
 	}
 	fmt.Fprintf(w, "together   %s ether now, %s in the worst case; cap %s -> %s\n", cost.RoundEther(sum.likely), cost.RoundEther(sum.worst), cost.FormatEther(sum.most), verdict)
 }

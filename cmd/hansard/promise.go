@@ -115,7 +115,7 @@ func promiseNext(c *cli.Context, verb string, files ...string) string {
 	if file := c.String("chain"); file != "" {
 		args = append(args, "--chain "+shellQuote(file))
 	}
-	if slices.ContainsFunc(c.LocalFlagNames(), func(name string) bool { return name == "rpc" }) {
+	if c.IsSet("rpc") {
 		for _, s := range c.StringSlice("rpc") {
 			u, err := url.Parse(s)
 			if err != nil || u.User != nil || u.RawQuery != "" || len(u.Path) > 1 && u.Host != "" {

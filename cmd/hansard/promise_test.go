@@ -30,13 +30,24 @@ func newHolder(t *testing.T) *holder {
 	return h
 }
 
-// stake puts a bond behind the promises.
-func (h *holder) stake(ether string) {
+// stake puts a bond behind the promises of the keys; of the service's, if none is named.
+func (h *holder) stake(ether string, keys ...proofs.Address) {
 	h.t.Helper()
-	for _, args := range [][]string{{"deploy"}, {"fund", ether}, {"add-key", h.keys[1].String()}} {
-		h.want(0, "", append(append([]string{"bond"}, args...), "--yes", "--rpc", h.url, "--account", "old",
-			"--keystore", h.path("data", "keys"), "--password-file", h.path("password"))...)
+	h.owner("deploy")
+	h.owner("fund", ether)
+	if keys == nil {
+		keys = h.keys[1:]
 	}
+	for _, key := range keys {
+		h.owner("add-key", key.String())
+	}
+}
+
+// owner runs hansard bond as the log's owner.
+func (h *holder) owner(args ...string) {
+	h.t.Helper()
+	h.want(0, "", append(append([]string{"bond"}, args...), "--yes", "--rpc", h.url, "--account", "old",
+		"--keystore", h.path("data", "keys"), "--password-file", h.path("password"))...)
 }
 
 // tell sends words to the service and keeps the promise in the file.
@@ -77,36 +88,13 @@ func TestPromiseKept(t *testing.T) {
 	trust := []string{"--trust", h.path("data", "trust.json")}
 	nodes := append([]string{"--rpc", h.url}, trust...)
 
-	_, errs := h.tell(proofs.Mismatch.Exit(), url, "none", nodes...)
-	says(t, "send without a bond", errs, "there is no contract at", "nothing was signed", "--unbacked")
-	if strings.Contains(errs, "You are signing") {
-		t.Errorf("signed without a bond: %s", errs)
-	}
-	out, _ := h.tell(0, url, "unbacked.receipt.json", append(nodes, "--unbacked", "--json")...)
-	if b := decode[sentLine](t, out).Bond; !b.Checked || b.Accepted || b.AmountWei != "0" || b.Reason == "" {
-		t.Errorf("--unbacked: %s", out)
-	}
-	_, errs = h.tell(0, url, "blind.receipt.json", trust...)
-	says(t, "send without nodes", errs, "was not checked: no node was named", "hansard promise check")
-	h.tell(exitUsage, url, "none", "--min-bond", "1")
-	h.tell(exitUsage, url, "none", append(nodes, "--min-bond", "1", "--unbacked")...)
-
+	h.unbacked(url, trust, nodes)
 	stop()
 	<-ended
 	h.stake("2")
 	url, _, _ = h.serveAt("data", "--account", "old")
-	_, errs = h.tell(proofs.Mismatch.Exit(), url, "none", append(nodes, "--min-bond", "2.5")...)
-	says(t, "--min-bond", errs, "holds 2 ether, less than --min-bond 2.5", "nothing was signed")
-	if _, err := os.Stat(h.path("none")); err == nil {
-		t.Error("a refused message left a file")
-	}
-	file := h.path("kept.receipt.json")
-	out, _ = h.tell(0, url, "kept.receipt.json", append(nodes, "--min-bond", "2", "--json")...)
-	sent := decode[sentLine](t, out)
-	if want := (sentBond{Checked: true, AmountWei: "2000000000000000000", Accepted: true}); sent.Bond != want {
-		t.Errorf("send: %+v, want %+v", sent.Bond, want)
-	}
-	h.want(0, "", "watch", sent.ID.String(), "--server", url)
+	file := h.backed(url, nodes)
+	h.want(0, "", "watch", file, "--server", url)
 
 	lines, errs := h.check(proofs.Undetermined.Exit(), file)
 	says(t, "without a trust file", errs, "is the word of the files", "--trust FILE")
@@ -121,7 +109,7 @@ func TestPromiseKept(t *testing.T) {
 		t.Errorf("kept, by --server: %+v", l)
 	}
 	h.want(0, "", "get", file, "-o", file, "--server", url)
-	out, _ = h.want(0, "", append(trust, "promise", "check", file, "--rpc", h.url)...)
+	out, _ := h.want(0, "", append(trust, "promise", "check", file, "--rpc", h.url)...)
 	says(t, "kept, with its own proof", out, file+"\n", "  promise    leaf 0x", "  batch      ", "  bond       2 ether at "+bond.Address(anchor.ContractAddress()).String(), "KEPT (exit 0): ")
 
 	if err := os.WriteFile(h.path("other.json"), (&proofs.Trust{}).Format(), 0o644); err != nil {
@@ -136,6 +124,54 @@ func TestPromiseKept(t *testing.T) {
 	_, errs = h.spend(exitUsage, "challenge", file, "--yes")
 	says(t, "challenge", errs, "was kept", "cost you the deposit")
 	h.conflict(file)
+}
+
+// unbacked sends to an operator without a bond.
+func (h *holder) unbacked(url string, trust, nodes []string) {
+	t := h.t
+	t.Helper()
+	_, errs := h.tell(proofs.Mismatch.Exit(), url, "none", nodes...)
+	says(t, "send without a bond", errs, "there is no contract at", "nothing was signed", "--unbacked")
+	if strings.Contains(errs, "You are signing") {
+		t.Errorf("signed without a bond: %s", errs)
+	}
+	out, _ := h.tell(0, url, "unbacked.receipt.json", append(nodes, "--unbacked", "--json")...)
+	if b := decode[sentLine](t, out).Bond; !b.Checked || b.Accepted || b.AmountWei != "0" || b.Reason == "" {
+		t.Errorf("--unbacked: %s", out)
+	}
+	_, errs = h.tell(0, url, "blind.receipt.json", trust...)
+	says(t, "send without nodes", errs, "was not checked: no node was named", "hansard promise check")
+	h.tell(exitUsage, url, "none", "--min-bond", "1")
+	h.tell(exitUsage, url, "none", append(nodes, "--min-bond", "1", "--unbacked")...)
+
+	other := startAnvil(t, "--chain-id", "5")
+	_, errs = h.tell(exitUsage, url, "none", "--rpc", other)
+	says(t, "nodes of another chain", errs, "on chain 5", "nothing was signed")
+	t.Setenv("ETH_RPC_URL", other)
+	_, errs = h.tell(0, url, "elsewhere.receipt.json")
+	says(t, "nodes of another chain in the environment", errs, "was not checked: the nodes are on chain 5")
+	t.Setenv("ETH_RPC_URL", "")
+	h.tell(exitUnreachable, url, "none", "--rpc", "http://127.0.0.1:1")
+	out, _ = h.tell(0, url, "alone.receipt.json", "--rpc", "http://127.0.0.1:1", "--unbacked", "--json")
+	if b := decode[sentLine](t, out).Bond; b.Checked || b.Accepted || b.Reason == "" {
+		t.Errorf("--unbacked with a node that is down: %s", out)
+	}
+}
+
+// backed sends to an operator with a bond of 2 ether, and returns the file with the promise.
+func (h *holder) backed(url string, nodes []string) (file string) {
+	t := h.t
+	t.Helper()
+	_, errs := h.tell(proofs.Mismatch.Exit(), url, "none", append(nodes, "--min-bond", "2.5")...)
+	says(t, "--min-bond", errs, "holds 2 ether, less than --min-bond 2.5", "nothing was signed")
+	if _, err := os.Stat(h.path("none")); err == nil {
+		t.Error("a refused message left a file")
+	}
+	out, _ := h.tell(0, url, "kept.receipt.json", append(nodes, "--min-bond", "2", "--json")...)
+	if got, want := decode[sentLine](t, out).Bond, (sentBond{Checked: true, AmountWei: "2000000000000000000", Accepted: true}); got != want {
+		t.Errorf("send: %+v, want %+v", got, want)
+	}
+	return h.path("kept.receipt.json")
 }
 
 // conflict has the operator promise another leaf at the index of a promise, and loses its bond by the two.
@@ -208,8 +244,11 @@ func (h *holder) collected(want string, file string) {
 // TestPromiseMissed: an operator that promises and stops loses its bond to the author, who has the receipt alone.
 func TestPromiseMissed(t *testing.T) {
 	h := newHolder(t)
-	h.stake("1.5")
+	other := proofs.Address{19: 7}
+	h.stake("1.5", other)
 	url, ended, stop := h.serveAt("data", "--account", "old", "--max-age", "50m")
+	h.otherKey(url, other)
+	h.owner("add-key", h.keys[1].String())
 	h.tell(0, url, "missed.receipt.json", "--rpc", h.url)
 	stop()
 	<-ended
@@ -258,6 +297,37 @@ func TestPromiseMissed(t *testing.T) {
 	_, errs = h.spend(proofs.Mismatch.Exit(), "slash", file, "--yes")
 	says(t, "slash twice", errs, "the bond cannot be taken")
 	h.collected("150000000000000000", file)
+}
+
+// otherKey has the service sign with another key than the one that is active: before it is asked nobody can tell.
+func (h *holder) otherKey(url string, active proofs.Address) {
+	t := h.t
+	t.Helper()
+	b, err := os.ReadFile(h.path("data", "trust.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := proofs.ParseTrust(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust.Logs[0].PromiseKeys = append(trust.Logs[0].PromiseKeys, active)
+	if err := os.WriteFile(h.path("both.json"), trust.Format(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, errs := h.tell(proofs.Mismatch.Exit(), url, "refused.receipt.json", "--rpc", h.url, "--trust", h.path("both.json"))
+	says(t, "a key that does not count", out+errs, "You are signing", "DO NOT RELY ON IT", h.keys[1].String()+" is no promise key of the bond", "is not one to rely on")
+	if rc := readReceipt(t, h.path("refused.receipt.json")); rc.Promise == nil {
+		t.Error("the promise was not kept")
+	}
+	lines, _ := h.check(proofs.Mismatch.Exit(), h.path("refused.receipt.json"), "--trust", h.path("both.json"))
+	if l := lines[0]; l.Verdict != "OPEN" || l.Bond.Enforceable {
+		t.Errorf("an open promise of a key that does not count: %+v", l)
+	}
+	lines, _ = h.check(proofs.Mismatch.Exit(), h.path("refused.receipt.json"))
+	if l := lines[0]; l.Verdict != "MISMATCH" {
+		t.Errorf("a promise of a key that nobody names: %+v", l)
+	}
 }
 
 // TestPromiseWithheld: data that nobody shows is demanded, and the bond goes when no answer comes.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -23,7 +24,8 @@ func ruleFlags() []cli.Flag {
 
 // backing is what stands behind the promises of a service.
 type backing struct {
-	site     *site // nil: no node was named
+	site     *site  // nil: there is no node to ask
+	why      string // there is none
 	chain    proofs.Chain
 	keys     []proofs.Address // that count
 	least    *big.Int         // wei of the bond
@@ -56,26 +58,42 @@ func openBacking(c *cli.Context, chain proofs.Chain, keys []proofs.Address) (*ba
 			return nil, err
 		}
 	}
-	asked := len(c.StringSlice("rpc")) > 0 || c.String("chain") != ""
-	switch {
-	case b.unbacked && c.IsSet("min-bond"):
+	if b.unbacked && c.IsSet("min-bond") {
 		return nil, usage("--min-bond and --unbacked contradict each other: give one of them")
-	case !asked && c.IsSet("min-bond"):
-		return nil, usage("--min-bond: no node to ask for the bond: give --rpc URL or --chain FILE")
-	case !asked:
-		return b, nil
 	}
-	s, err := openSite(c)
-	if err != nil {
+	if err := b.connect(c); err != nil {
 		return nil, err
 	}
-	if s.log.ChainID != chain.ChainID {
-		s.nodes.Close()
-		return nil, usage("the nodes are on chain %d and the service's log is on chain %d: name nodes of that chain with --rpc or --chain; nothing was signed",
-			s.log.ChainID, chain.ChainID)
+	if b.site == nil && c.IsSet("min-bond") {
+		return nil, usage("--min-bond: the bond cannot be looked at: %s: give --rpc URL or --chain FILE; nothing was signed", b.why)
 	}
-	b.site = s
 	return b, nil
+}
+
+// connect connects to the nodes. Those of the environment may be of another chain, which another program needs.
+func (b *backing) connect(c *cli.Context) error {
+	urls := strings.Join(c.StringSlice("rpc"), ",")
+	if b.why = "no node was named"; urls == "" && c.String("chain") == "" {
+		return nil
+	}
+	s, err := openSite(c)
+	if err != nil && b.unbacked {
+		b.why = err.Error()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.log.ChainID == b.chain.ChainID {
+		b.site = s
+		return nil
+	}
+	s.nodes.Close()
+	b.why = fmt.Sprintf("the nodes are on chain %d and the service's log is on chain %d", s.log.ChainID, b.chain.ChainID)
+	if !b.unbacked && (c.String("chain") != "" || urls != os.Getenv("HANSARD_RPC") && urls != os.Getenv("ETH_RPC_URL")) {
+		return usage("%s: name nodes of that chain with --rpc or --chain; nothing was signed", b.why)
+	}
+	return nil
 }
 
 func (b *backing) close() {
@@ -97,7 +115,7 @@ func (b *backing) before(c *cli.Context) error {
 		}
 	}
 	switch {
-	case err == nil, errors.Is(err, bond.ErrNotBacked) && b.unbacked:
+	case err == nil, b.unbacked:
 		return nil
 	case errors.Is(err, bond.ErrNotBacked):
 		return &exitError{proofs.Mismatch.Exit(), fmt.Errorf("%w; nothing was signed; --unbacked sends all the same", err)}
@@ -136,7 +154,7 @@ func (b *backing) after(c *cli.Context, p *proofs.Promise) (sentBond, error) {
 	case b.chain.PromiseBond.IsZero():
 		return sentBond{Reason: "the log has no bond: its promises cost nothing to break"}, nil
 	default:
-		return sentBond{Reason: "no node was named"}, nil
+		return sentBond{Reason: b.why}, nil
 	}
 	state, err := bond.Check(c.Context, b.site.nodes, b.chain, p)
 	if err == nil {
@@ -155,7 +173,7 @@ func (b *backing) after(c *cli.Context, p *proofs.Promise) (sentBond, error) {
 func (b *backing) told(c *cli.Context, file string, found sentBond, err error) error {
 	check := "hansard promise check " + shellQuote(file)
 	switch {
-	case err != nil:
+	case err != nil && !b.unbacked:
 		return fmt.Errorf("the message was taken and its promise is in %s, but whether a bond stands behind it is not known: %w; look with: %s", file, err, check)
 	case found.Accepted:
 		return nil

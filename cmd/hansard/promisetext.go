@@ -163,7 +163,7 @@ func nextCommand(c *cli.Context, l *promiseLine, f *promises.Finding) string {
 	case promises.Challenge:
 		verb = "challenge"
 	default:
-		if l.Exit != proofs.NotFinal.Exit() && !l.challenged() {
+		if l.Exit != proofs.NotFinal.Exit() && (f.Outcome != promises.Unknown || !l.challenged()) {
 			return ""
 		}
 		verb = "check" // again, later

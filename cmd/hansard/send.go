@@ -77,12 +77,9 @@ func runSend(c *cli.Context) error {
 	if !c.Bool("quiet") {
 		showSigned(c.App.ErrWriter, chain, m, account.Name)
 	}
-	key, err := unlock(c, account.Name)
+	key, err := unlockAccount(c, account)
 	if err != nil {
 		return err
-	}
-	if key.Address() != account.Address {
-		return usage("the key file of %s says that it is %s, but it holds the key of %s", account.Name, account.Address, key.Address())
 	}
 	rc, state, err := submit(c, s, key, chain, trust, m)
 	if err != nil {
@@ -143,6 +140,15 @@ func accountOf(c *cli.Context) (identity.Listed, error) {
 		there = "there are " + strings.Join(names, ", ") + " in " + store.Dir
 	}
 	return identity.Listed{}, usage("which key? give --account NAME; %s", there)
+}
+
+// unlockAccount unlocks the key that accountOf found.
+func unlockAccount(c *cli.Context, account identity.Listed) (*identity.Key, error) {
+	key, err := unlock(c, account.Name)
+	if err == nil && key.Address() != account.Address {
+		err = usage("the key file of %s says that it is %s, but it holds the key of %s", account.Name, account.Address, key.Address())
+	}
+	return key, err
 }
 
 // chainOf asks the service for its log and looks it up in the trust file; without one it takes the
