@@ -20,10 +20,6 @@ import (
 // Entries is what answers are made from. Errors wrap proofs.ErrNotFound.
 type Entries interface {
 	Store
-	// Tail returns where the log ends.
-	Tail(context.Context) (proofs.Tail, error)
-	// Read returns n entries from index first, in order.
-	Read(ctx context.Context, first, n uint64) ([]proofs.Accepted, error)
 	// BatchOf returns the batch that holds the index.
 	BatchOf(ctx context.Context, index uint64) (proofs.Sealed, error)
 	// Prove returns the siblings from the leaf at that position of the batch to its root.

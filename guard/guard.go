@@ -22,6 +22,10 @@ type Store interface {
 	Unpinned(ctx context.Context, limit int) ([]proofs.Sealed, error)
 	// Batches returns at most limit batches from number on, in order.
 	Batches(ctx context.Context, number uint64, limit int) ([]proofs.Sealed, error)
+	// Tail returns where the log ends.
+	Tail(context.Context) (proofs.Tail, error)
+	// Read returns n entries from index first, in order.
+	Read(ctx context.Context, first, n uint64) ([]proofs.Accepted, error)
 }
 
 const (
@@ -162,6 +166,12 @@ func (g *Guard) Run(ctx context.Context) error {
 // Look reads what waits for a block. Before the first one everything is refused.
 func (g *Guard) Look(ctx context.Context) error {
 	s := &seen{unsealed: g.cfg.Unsealed()} // first: see Batcher.Unsealed
+	if s.unsealed.Messages == 0 {
+		var err error
+		if s.unsealed, err = g.pool(ctx); err != nil {
+			return err
+		}
+	}
 	number, any, err := g.first(ctx)
 	if err != nil {
 		return err
@@ -184,6 +194,20 @@ func (g *Guard) Look(ctx context.Context) error {
 	g.keep(s)
 	g.tellLate(ctx, late)
 	return nil
+}
+
+// pool returns what the store holds in no batch, for a batcher that has not read it yet: it may seal it at once, and then
+// nobody would know of it before the next look.
+func (g *Guard) pool(ctx context.Context) (u batcher.Unsealed, err error) {
+	tail, err := g.cfg.Store.Tail(ctx)
+	if err != nil || tail.Next == tail.Sealed {
+		return u, err
+	}
+	oldest, err := g.cfg.Store.Read(ctx, tail.Sealed, 1)
+	if err != nil {
+		return u, fmt.Errorf("read the pool: %w", err)
+	}
+	return batcher.Unsealed{Messages: tail.Next - tail.Sealed, Deadline: oldest[0].Deadline}, nil
 }
 
 // first returns the number of the first batch that is not final, if there is one.

@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hansard-dao/hansard/anchor"
@@ -51,15 +52,16 @@ func (g *Guard) Status() Status {
 
 // status sums up what waits; first is what is due first.
 func (g *Guard) status() (s Status, first waiting) {
-	all := []waiting{}
-	add := func(u batcher.Unsealed) {
-		if u.Messages > 0 {
-			all = append(all, waiting{messages: u.Messages, deadline: u.Deadline, stage: inPool})
+	var all []waiting
+	u := g.cfg.Unsealed()
+	if g.seen != nil {
+		all = g.seen.waiting
+		if u.Messages == 0 { // sealed since the last look, or not read yet
+			u = g.seen.unsealed
 		}
 	}
-	add(g.cfg.Unsealed())
-	if g.seen != nil {
-		all = append(all, g.seen.waiting...)
+	if u.Messages > 0 {
+		all = append(slices.Clip(all), waiting{messages: u.Messages, deadline: u.Deadline, stage: inPool})
 	}
 	now := g.now()
 	for _, w := range all {
