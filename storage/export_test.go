@@ -35,3 +35,6 @@ func (m *Mark) Break() (mend func()) {
 	m.file = reading
 	return func() { m.file = file; reading.Close() }
 }
+
+// FormatVersion returns the version that the directory says it has.
+func (db *DB) FormatVersion() int { return db.id.Version }

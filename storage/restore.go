@@ -47,9 +47,6 @@ func (db *DB) Restore(ctx context.Context, entries []Restored) error {
 			}
 			group = append(group, e.Accepted)
 		}
-		if tail.Next == tail.Sealed {
-			tail.OpenedAt, tail.NotBefore = group[0].Entry.ReceivedAt, proofs.Hash{}
-		}
 		tail.Next += uint64(len(group))
 		if err := db.Append(ctx, tail, group); err != nil {
 			return err
