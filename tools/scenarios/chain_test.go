@@ -186,17 +186,24 @@ func (w *world) balance(a proofs.Address) *big.Int {
 	return wei
 }
 
-// answerOf returns the event of the answer to the promise's challenge.
-func (w *world) answerOf(p *proofs.Promise) types.Log {
+// answerOf returns the event of the answer to the promise's challenge. Anvil may show a block's state before its events.
+func (w *world) answerOf(p *proofs.Promise) (event types.Log) {
 	w.Helper()
-	found, err := w.eth.FilterLogs(w.Context(), ethereum.FilterQuery{
+	query := ethereum.FilterQuery{
 		Addresses: []common.Address{common.Address(w.log.PromiseBond)}, FromBlock: new(big.Int),
 		Topics: [][]common.Hash{{promiseBond.GetABI().Events[bindings.PromiseBondAnsweredEventName].ID}, nil, {common.Hash(bond.PromiseID(w.log, p))}},
-	})
-	if err != nil || len(found) != 1 {
-		w.Fatalf("%d answers, %v", len(found), err)
 	}
-	return found[0]
+	w.eventually("there was an event of the answer", func() bool {
+		found, err := w.eth.FilterLogs(w.Context(), query)
+		if err != nil || len(found) > 1 {
+			w.Fatalf("%d answers, %v", len(found), err)
+		}
+		if len(found) == 1 {
+			event = found[0]
+		}
+		return len(found) == 1
+	})
+	return event
 }
 
 // collect has the sender's credit paid, to nobody here.
