@@ -158,6 +158,55 @@ func TestKeeps(t *testing.T) {
 	}
 }
 
+// TestKeepsOverReorg: an error while the book reads another fork leaves it what it held of the first.
+func TestKeepsOverReorg(t *testing.T) {
+	h := newHarness(t, 1)
+	h.grow(9)
+	h.check(h.book)
+	all := func() (all []logbook.Anchored, paths [][]proofs.Hash) {
+		for n := range uint64(9) {
+			a, _ := h.book.Batch(n)
+			all, paths = append(all, a), append(paths, h.book.Path(n))
+		}
+		return all, paths
+	}
+	was, paths := all()
+	h.Fork(2, 3)
+	h.grow(7)
+	h.proxies[0].Set(faultrpc.Edit("eth_getLogs", without(8)))
+	if err := h.book.Refresh(t.Context()); !errors.Is(err, logbook.ErrUnproven) {
+		t.Fatal(err)
+	}
+	if is, now := all(); !cmp.Equal(is, was) || !cmp.Equal(now, paths) {
+		t.Error("the book changed")
+	}
+	h.proxies[0].Set(faultrpc.Edit("eth_getLogs", eachLog(func(l map[string]any) { word(l, 0, "ab") })),
+		faultrpc.Refuse(-32601, "no such method", "eth_getTransactionReceipt"))
+	if err := h.book.Refresh(t.Context()); err == nil {
+		t.Fatal("it took made-up roots")
+	}
+	if is, now := all(); !cmp.Equal(is, was) || !cmp.Equal(now, paths) {
+		t.Error("the book changed")
+	}
+	h.proxies[0].Set()
+	h.check(h.book)
+}
+
+// TestOtherFork: a transaction's receipt from a block that is not on the chain is none.
+func TestOtherFork(t *testing.T) {
+	h := newHarness(t, 1)
+	h.grow(3)
+	h.proxies[0].Set(faultrpc.Edit("eth_getLogs", lies["other time"]), faultrpc.Edit("eth_getTransactionReceipt", func(v any) any {
+		r := v.(map[string]any)
+		r["blockHash"] = common.Hash{1}.Hex()
+		eachLog(func(l map[string]any) { l["blockHash"] = r["blockHash"] })(r["logs"])
+		return r
+	}))
+	if err := h.book.Refresh(t.Context()); !errors.Is(err, logbook.ErrUnproven) || !strings.Contains(err.Error(), "batch 0 cannot be proven") || !strings.Contains(err.Error(), "not on the chain") {
+		t.Error(err)
+	}
+}
+
 // TestWrongQuorum: once what enough nodes made up, with peaks that fit, is over, the book starts again.
 func TestWrongQuorum(t *testing.T) {
 	h := newHarness(t, 1)

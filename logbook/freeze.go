@@ -22,15 +22,9 @@ func (b *Book) Freeze(ctx context.Context, number uint64) (*proofs.Anchor, error
 	if why == nil || ctx.Err() != nil {
 		return frozen, why
 	}
-	tried := map[proofs.Hash]bool{a.Tx: true}
 	err := b.Walk(ctx, b.cfg.FromBlock, b.cfg.Log.AnchorLog, func(l types.Log) (bool, error) {
-		tx := proofs.Hash(l.TxHash)
-		if tried[tx] {
-			return false, nil
-		}
-		tried[tx] = true
 		var err error
-		frozen, err = b.freeze(ctx, a, tx)
+		frozen, err = b.freeze(ctx, a, proofs.Hash(l.TxHash))
 		return err == nil, ctx.Err()
 	}, anchoredEvent, b.cfg.Log.Log, word(number))
 	if frozen != nil {

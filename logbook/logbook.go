@@ -51,8 +51,7 @@ type Book struct {
 	cfg     Config
 	refresh sync.Mutex // one Refresh at a time
 
-	distrust bool // Known was wrong; refresh guards it
-	failed   int  // calls of Refresh in a row that ended with ErrUnproven; refresh guards it
+	failed int // calls of Refresh in a row that ended with ErrUnproven; refresh guards it
 
 	mu   sync.RWMutex // guards what follows
 	head Head

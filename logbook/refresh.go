@@ -67,7 +67,6 @@ func (b *Book) follow(ctx context.Context, block *nodes.Block) error {
 		if !errors.Is(err, ErrUnproven) {
 			return err
 		}
-		b.distrust = b.distrust || s.known
 	}
 	b.failed++
 	return err
@@ -130,23 +129,21 @@ func (b *Book) final(ctx context.Context, head *nodes.Block) (f finality, err er
 // start is a chain to go on from.
 type start struct {
 	*chain
-	from  uint64 // the oldest block with what follows it
-	known bool   // some of it is from Known
+	from uint64 // the oldest block with what follows it
 }
 
 // starts returns where to go on from, one after the other. What the book held at a block that is on the chain still
 // needs no other, unless that failed for long: enough nodes may have lied then.
 func (b *Book) starts(ctx context.Context, head *nodes.Block, count uint64) (all []start, err error) {
 	old, beginning := b.Head(), start{chain: &chain{}, from: b.cfg.FromBlock}
-	if b.count() == 0 && b.cfg.Known != nil && !b.distrust {
+	if b.count() == 0 && b.cfg.Known != nil {
 		s, err := b.known(ctx, count)
 		return []start{s, beginning}, err
 	}
-	seen, final := b.lastSeen(head, count), proofs.BlockRef{Number: old.FinalBlock.Number, Hash: old.FinalBlock.Hash}
 	for _, s := range []struct {
-		at      proofs.BlockRef
+		at      nodes.Block
 		batches uint64
-	}{{seen, b.count()}, {final, old.Final}} {
+	}{{old.Block, b.count()}, {old.FinalBlock, old.Final}} {
 		if s.at.Hash.IsZero() || s.at.Number > head.Number {
 			continue
 		}
@@ -165,22 +162,9 @@ func (b *Book) starts(ctx context.Context, head *nodes.Block, count uint64) (all
 	return all, nil
 }
 
-// lastSeen returns the block up to which the book's batches were read, of those that a log of count batches at head can
-// have; zero: none.
-func (b *Book) lastSeen(head *nodes.Block, count uint64) proofs.BlockRef {
-	old := b.Head()
-	if old.Block.Number <= head.Number && b.count() <= count {
-		return proofs.BlockRef{Number: old.Block.Number, Hash: old.Block.Hash}
-	}
-	if count == 0 || b.count() < count {
-		return proofs.BlockRef{}
-	}
-	return b.batches[count-1].Block
-}
-
 // known returns the final batches that Known has.
 func (b *Book) known(ctx context.Context, count uint64) (start, error) {
-	s := start{chain: &chain{}, from: b.cfg.FromBlock, known: true}
+	s := start{chain: &chain{}, from: b.cfg.FromBlock}
 	for {
 		page, err := b.cfg.Known.Batches(ctx, s.count(), knownPage)
 		if err != nil {
