@@ -154,16 +154,7 @@ func (b *Batcher) commitSome(ctx context.Context, group []*request) (int, error)
 			return 0, err
 		}
 	}
-	for i, p := range places {
-		if r := &p.request.results[p.at]; r.Err == nil {
-			r.Accepted = entries[i]
-		}
-	}
-	for _, p := range again {
-		if r := &p.request.results[p.at]; r.Err == nil {
-			r.Accepted, r.Replayed = entries[fresh[r.ID]], true
-		}
-	}
+	accept(entries, places, again, fresh)
 	for _, r := range group[:n] {
 		close(r.done)
 	}
@@ -194,6 +185,20 @@ func (b *Batcher) known(ctx context.Context, group []*request) (map[proofs.Hash]
 		return nil, fmt.Errorf("look for %d messages: %w", len(ids), err)
 	}
 	return known, nil
+}
+
+// accept gives the answers that were not refused. fresh is where in entries a message stands.
+func accept(entries []proofs.Accepted, places, again []placed, fresh map[proofs.Hash]int) {
+	for i, p := range places {
+		if r := &p.request.results[p.at]; r.Err == nil {
+			r.Accepted = entries[i]
+		}
+	}
+	for _, p := range again {
+		if r := &p.request.results[p.at]; r.Err == nil {
+			r.Accepted, r.Replayed = entries[fresh[r.ID]], true
+		}
+	}
 }
 
 func refuse(places, again []placed, err error) {
