@@ -99,6 +99,7 @@ func TestEveryError(t *testing.T) {
 		{name: "receipt", path: path(proofs.Hash{}, "/receipt"), status: 404, code: "not_found"},
 		{name: "batch", path: "/v1/batches/0", status: 404, code: "not_found"},
 		{name: "path", path: "/v2/info", status: 404, code: "not_found"},
+		{name: "no gateway", path: "/ipfs/" + proofs.FormatCID(proofs.Hash{}) + "?format=raw", status: 404, code: "not_found"},
 		{name: "method", method: "DELETE", path: "/v1/batches/0", status: 404, code: "not_found"},
 		{name: "request", method: "POST", path: "/v1/messages", body: over, status: 413, code: "too_large"},
 		{name: "body", method: "POST", path: "/v1/messages", body: resign(func(m *proofs.Message) { m.Body = strings.Repeat("x", proofs.MaxBody+1) }), status: 413, code: "too_large"},

@@ -3,7 +3,9 @@ package watchtower
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"math/big"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -222,6 +224,64 @@ func TestSlowGateway(t *testing.T) {
 	w.w = nil
 	w.cfg.Blocks, w.cfg.Every = w.blocks, time.Minute
 	w.want(w.round(), 0, 3, 0, 0)
+}
+
+// TestDiskFails goes on without a disk, says so, and makes up for it.
+func TestDiskFails(t *testing.T) {
+	w := newWorld(t)
+	kept, broken := w.entry(0, "a"), w.entry(1, "b")
+	w.give("a", kept, w.promise(kept, time.Hour))
+	w.give("b", broken, w.promise(broken, time.Hour))
+	w.want(w.round(), 2, 0, 0, 0)
+	for _, dir := range []string{w.cfg.Evidence, w.cfg.Cache} {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.anchor(kept)
+	w.pass(2 * time.Hour)
+	sum := w.round()
+	if !errors.Is(sum.Err, fs.ErrNotExist) || sum.Broken != 1 || sum.Unknown != 1 || len(w.happened(KindTrouble)) != 1 {
+		t.Fatalf("%+v, %s", sum, w.told())
+	}
+	for _, dir := range []string{w.cfg.Evidence, w.cfg.Cache} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(w.round(), 0, 1, 1, 0)
+	w.evidence()
+	if len(w.happened(KindClear)) != 1 {
+		t.Errorf("%s", w.told())
+	}
+}
+
+// TestRun takes what is put in between rounds, until it is told to end.
+func TestRun(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a, b := w.entry(0, "a"), w.entry(1, "b")
+	w.cfg.Every = time.Millisecond
+	told := 0
+	w.cfg.Report = func(e Event) {
+		if e.Kind != KindPromise {
+			return
+		}
+		if told++; told == 1 {
+			w.give("b", b, w.promise(b, time.Hour))
+		} else {
+			cancel()
+		}
+	}
+	w.give("a", a, w.promise(a, time.Hour))
+	tower, err := New(w.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tower.Run(ctx); err != nil || told != 2 {
+		t.Errorf("%v after %d outcomes", err, told)
+	}
 }
 
 // TestConfig refuses what would do harm or nothing.

@@ -24,11 +24,7 @@ func (l *followed) witness(ctx context.Context, x *watched) error {
 	if err != nil {
 		return fmt.Errorf("make evidence: %w", err)
 	}
-	file := e.Format()
-	if r := proofs.VerifyEvidence(file, proofs.Options{Trust: l.w.cfg.Trust}); r.Verdict == proofs.Invalid {
-		return fmt.Errorf("the evidence of %s does not hold: %v", f.Breach, failed(r))
-	}
-	path, err := l.w.writeEvidence(bond.PromiseID(l.chain, &e.Promise), e, file)
+	path, err := l.w.writeEvidence(bond.PromiseID(l.chain, &e.Promise), e)
 	if err != nil {
 		return fmt.Errorf("write evidence: %w", err)
 	}
@@ -40,21 +36,10 @@ func (l *followed) witness(ctx context.Context, x *watched) error {
 	return nil
 }
 
-// failed returns what a report says is wrong.
-func failed(r *proofs.Report) error {
-	var errs []error
-	for _, c := range r.Checks {
-		if c.Status == proofs.Fail {
-			errs = append(errs, fmt.Errorf("%s %s: %s", c.ID, c.Name, c.Detail))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // writeEvidence writes evidence of a promise unless there is some of the same breach of it. A name that something else has
 // taken is made longer.
-func (w *Watchtower) writeEvidence(id proofs.Hash, e *proofs.BreachEvidence, file []byte) (path string, err error) {
-	digits := hex.EncodeToString(id[:])
+func (w *Watchtower) writeEvidence(id proofs.Hash, e *proofs.BreachEvidence) (path string, err error) {
+	file, digits := e.Format(), hex.EncodeToString(id[:])
 	for n := 8; n <= len(digits); n *= 2 {
 		path = filepath.Join(w.cfg.Evidence, fmt.Sprintf("%s-%d-%s%s", e.Breach, e.Promise.Index, digits[:n], proofs.EvidenceSuffix))
 		err = write(path, file, os.Link)
