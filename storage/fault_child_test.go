@@ -61,7 +61,7 @@ type child struct {
 	// Faults that a test must find.
 	Early    bool // answers before it writes
 	EarlyPin bool // says that a batch is pinned before it is
-	LateMark bool // answers before it writes the mark
+	NoMark   bool // answers without writing the mark
 	NoSync   bool // writes without syncing
 }
 
@@ -155,7 +155,7 @@ func (c *child) submit(ctx context.Context, b *batcher.Batcher, mark *storage.Ma
 				rep.Busy = busy.Error()
 			} else if r.Err != nil {
 				return r.Err
-			} else if mark != nil && !c.LateMark {
+			} else if mark != nil && !c.NoMark {
 				if err := mark.Cover(rep.Index); err != nil {
 					return err
 				}
@@ -163,9 +163,6 @@ func (c *child) submit(ctx context.Context, b *batcher.Batcher, mark *storage.Ma
 			out.Lock()
 			err := enc.Encode(rep)
 			out.Unlock()
-			if err == nil && mark != nil && rep.Busy == "" {
-				err = mark.Cover(rep.Index)
-			}
 			if err != nil {
 				return err
 			}
