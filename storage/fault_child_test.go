@@ -199,14 +199,15 @@ func (s *earlyStore) Known(ctx context.Context, ids []proofs.Hash) (map[proofs.H
 // earlyNode says that a batch is pinned when it has pinned the one before it.
 type earlyNode struct {
 	*ipfs.Node
-	last proofs.Hash
+	name string
+	last func(func([]byte) error) (proofs.Hash, error)
 }
 
-func (n *earlyNode) Pin(ctx context.Context, manifest proofs.Hash, name string) error {
-	before := n.last
-	n.last = manifest
-	if before.IsZero() {
-		return nil
+func (n *earlyNode) Keep(ctx context.Context, name string, write func(func([]byte) error) (proofs.Hash, error)) error {
+	before, was := n.last, n.name
+	n.last, n.name = write, name
+	if _, err := write(func([]byte) error { return nil }); err != nil || before == nil {
+		return err
 	}
-	return n.Node.Pin(ctx, before, name)
+	return n.Node.Keep(ctx, was, before)
 }
