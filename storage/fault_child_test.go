@@ -61,7 +61,7 @@ type child struct {
 	// Faults that a test must find.
 	Early    bool // answers before it writes
 	EarlyPin bool // says that a batch is pinned before it is
-	LateMark bool // answers before it writes the mark
+	NoMark   bool // answers without writing the mark
 	NoSync   bool // writes without syncing
 }
 
@@ -155,7 +155,7 @@ func (c *child) submit(ctx context.Context, b *batcher.Batcher, mark *storage.Ma
 				rep.Busy = busy.Error()
 			} else if r.Err != nil {
 				return r.Err
-			} else if mark != nil && !c.LateMark {
+			} else if mark != nil && !c.NoMark {
 				if err := mark.Cover(rep.Index); err != nil {
 					return err
 				}
@@ -163,9 +163,6 @@ func (c *child) submit(ctx context.Context, b *batcher.Batcher, mark *storage.Ma
 			out.Lock()
 			err := enc.Encode(rep)
 			out.Unlock()
-			if err == nil && mark != nil && rep.Busy == "" {
-				err = mark.Cover(rep.Index)
-			}
 			if err != nil {
 				return err
 			}
@@ -202,14 +199,15 @@ func (s *earlyStore) Known(ctx context.Context, ids []proofs.Hash) (map[proofs.H
 // earlyNode says that a batch is pinned when it has pinned the one before it.
 type earlyNode struct {
 	*ipfs.Node
-	last proofs.Hash
+	name string
+	last func(func([]byte) error) (proofs.Hash, error)
 }
 
-func (n *earlyNode) Pin(ctx context.Context, manifest proofs.Hash, name string) error {
-	before := n.last
-	n.last = manifest
-	if before.IsZero() {
-		return nil
+func (n *earlyNode) Keep(ctx context.Context, name string, write func(func([]byte) error) (proofs.Hash, error)) error {
+	before, was := n.last, n.name
+	n.last, n.name = write, name
+	if _, err := write(func([]byte) error { return nil }); err != nil || before == nil {
+		return err
 	}
-	return n.Node.Pin(ctx, before, name)
+	return n.Node.Keep(ctx, was, before)
 }

@@ -392,7 +392,7 @@ func (r *faultRun) finds(t *testing.T, round func() error) {
 func TestKillFinds(t *testing.T) {
 	for name, fault := range map[string]func(*child){
 		"answers before the write": func(c *child) { c.Early, c.Mark = true, "" },
-		"answers before the mark":  func(c *child) { c.LateMark = true },
+		"answers without the mark": func(c *child) { c.NoMark = true },
 		"CID before the pin":       func(c *child) { c.EarlyPin = true },
 	} {
 		t.Run(name, func(t *testing.T) {
