@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,13 +196,18 @@ func (s *siege) reorg() {
 }
 
 // lastMoment has the operator away for almost all of the time that there is to answer. When it returns its clock is three
-// days behind the chain's.
+// days behind the chain's: what it would promise now was due long ago, so it refuses.
 func (s *siege) lastMoment() {
 	s.anchored(uint64(len(s.kept) + s.busy))
 	s.service.kill()
 	some := s.challenged(2)
 	s.anvil.pass(bond.AnswerTime - 10*time.Minute)
 	s.operate(24 * time.Hour)
+	_, errs := s.run(exitRetry, "bob", "too late", "send", "--room", "demo-dao", "--account", "bob", "--keystore", "keys",
+		"--password-file", s.path("password"), "--server", s.service.url, "--trust", s.trust())
+	if !strings.Contains(errs, "promise") {
+		s.Errorf("the refusal does not say why: %s", errs)
+	}
 	s.answered(some...)
 	s.owed += len(some)
 	s.intact()
@@ -215,7 +221,7 @@ func (s *siege) leave() {
 	}
 	s.spend(0, "operator", "anchor", "bond", "unbond")
 	s.answered(s.challenged(1)...)
-	s.spend(usageExit, "operator", "anchor", "bond", "withdraw")
+	s.spend(exitUsage, "operator", "anchor", "bond", "withdraw")
 	s.anvil.pass(bond.UnbondingTime)
 	s.refused(s.eve, attack{"challenge a bond that may leave", bond.PlanChallenge(s.log, s.kept[s.next].Promise), &bindings.PromiseBondTooLate{}})
 	s.spend(0, "operator", "anchor", "promise", "collect")

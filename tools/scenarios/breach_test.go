@@ -174,9 +174,9 @@ func (s scenario) kept(t *testing.T) {
 			t.Errorf("alice found %+v", f)
 		}
 	}
-	w.pay(usageExit, "alice", append([]string{"promise", "slash"}, files...)...)
+	w.pay(exitUsage, "alice", append([]string{"promise", "slash"}, files...)...)
 	if len(files) == 1 {
-		w.pay(usageExit, "alice", "promise", "challenge", files[0])
+		w.pay(exitUsage, "alice", "promise", "challenge", files[0])
 	}
 	if info := w.bondInfo("alice"); info.Broken || info.AmountWei != bondAmount.String() || info.Open != 0 {
 		t.Errorf("the bond is %+v", info)

@@ -26,8 +26,11 @@ import (
 
 const password = "correct horse"
 
-// usageExit is the exit code of what was refused before anything was sent.
-const usageExit = 2
+// exitUsage is the exit code of what was refused before anything was sent.
+const exitUsage = 2
+
+// exitRetry is that of what may be tried again later.
+const exitRetry = 22
 
 // builds is where the programs are.
 var builds string
