@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rpc"
@@ -200,6 +201,43 @@ func TestLeads(t *testing.T) {
 	logs, err = w.q.Logs(t.Context(), 0, top, contract, topic)
 	if err != nil || len(logs) != 2+maxLone || logs[len(logs)-2].TxHash != mainChain.receipts[0].TxHash {
 		t.Errorf("got %d logs, %v", len(logs), err)
+	}
+}
+
+// TestLeadsAlike: a log counts as given by enough nodes only with the same content, and so does its block's time.
+func TestLeadsAlike(t *testing.T) {
+	w := newWorld(t, 3, Config{Grace: time.Second})
+	other := func(change func(*types.Log)) fault {
+		return only("eth_getLogs", func(request, reply) reply {
+			l := *mainChain.receipts[0].Logs[0]
+			change(&l)
+			return reply{result: []*types.Log{&l}}
+		})
+	}
+	for name, change := range map[string]func(*types.Log){
+		"data": func(l *types.Log) { l.Data = []byte{77} }, "topic": func(l *types.Log) { l.Topics = []common.Hash{l.Topics[0], {77}} },
+	} {
+		w.nodes[0].fault = other(change)
+		l, err := w.q.Leads(t.Context(), 0, top, contract, topic)
+		if err != nil || len(l.Sure) != 2 || len(l.Rest) != 1 || string(l.Sure[0].Data) != string(mainChain.receipts[0].Logs[0].Data) {
+			t.Errorf("%s: %d sure, %d other logs, %v", name, len(l.Sure), len(l.Rest), err)
+		}
+	}
+	timed := func(times ...uint64) uint64 {
+		for i, time := range times {
+			w.nodes[i].fault = other(func(l *types.Log) { l.BlockTimestamp = time })
+		}
+		l, err := w.q.Leads(t.Context(), 0, top, contract, topic)
+		if err != nil || len(l.Sure) != 1 || len(l.Rest) != 0 {
+			t.Fatalf("%d sure, %d other logs, %v", len(l.Sure), len(l.Rest), err)
+		}
+		return l.Sure[0].BlockTimestamp
+	}
+	if got := timed(9, 7, 7); got != 7 {
+		t.Errorf("time %d, and two say 7", got)
+	}
+	if got := timed(9, 7, 0); got != 0 {
+		t.Errorf("time %d, and no two agree", got)
 	}
 }
 

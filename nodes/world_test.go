@@ -484,6 +484,9 @@ func reads() []read {
 		{"TxReceipt", wantReceipt(1), false, func(ctx context.Context, q *Quorum) (string, error) { return receiptText(q.TxReceipt(ctx, knownTx)) }, strings.Replace(wantReceipt(1), " 7000000000", " <nil>", 1)},
 		{"TxReceipt of none", "not found", false, func(ctx context.Context, q *Quorum) (string, error) { return absent(q.TxReceipt(ctx, proofs.Hash{5})) }, ""},
 		{"Call", "[42]", false, func(ctx context.Context, q *Quorum) (string, error) { return text(q.Call(ctx, here, contract, nil)) }, ""},
+		{"CallFrom", "[42]", false, func(ctx context.Context, q *Quorum) (string, error) {
+			return text(q.CallFrom(ctx, here, account, contract, big.NewInt(1), nil))
+		}, ""},
 		{"Code", "[96 1]", false, func(ctx context.Context, q *Quorum) (string, error) { return text(q.Code(ctx, here, contract)) }, ""},
 		{"Nonce", "7", false, func(ctx context.Context, q *Quorum) (string, error) { return text(q.Nonce(ctx, here, account)) }, ""},
 		{"Balance", "1000000000000000000", false, func(ctx context.Context, q *Quorum) (string, error) { return text(q.Balance(ctx, here, account)) }, ""},
