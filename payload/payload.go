@@ -31,7 +31,7 @@ type Store interface {
 
 // Node is an IPFS node.
 type Node interface {
-	// Keep stores the dag-cbor blocks that write puts, the last of them under root, and pins root with all below
+	// Keep stores the dag-cbor blocks that write, which it may call again, puts, the last of them under root, and pins root with all below
 	// it, durably when it returns nil. Keeping the same again changes nothing. An error that wraps proofs.ErrNotFound
 	// says that a block below root is not here, or not whole.
 	Keep(ctx context.Context, name string, write func(put func(block []byte) error) (root proofs.Hash, err error)) error
@@ -178,6 +178,7 @@ func (p *Pinner) put(ctx context.Context, s proofs.Sealed) (digest proofs.Hash, 
 // putChunks puts the batch's chunks and fills what the manifest says of its entries.
 func (p *Pinner) putChunks(ctx context.Context, s proofs.Sealed, m *proofs.Manifest, put func([]byte) error) error {
 	var chunker proofs.Chunker
+	m.Chunks = nil // it may be called again
 	add := func(chunk []byte) error {
 		if chunk == nil {
 			return nil
