@@ -131,75 +131,112 @@ func (w *world) elsewhere(p proofs.Promise) map[string]proofs.Promise {
 	return map[string]proofs.Promise{"another chain": sign(chain, p), "another bond": sign(other, p)}
 }
 
+// target is a promise that was kept, and what an attacker knows of the log.
+type target struct {
+	*world
+	rc, other *proofs.Receipt // other is of another index
+	contents  contents
+	all       []attack
+}
+
 // attacks are all that can be tried against a promise that was kept.
-func (w *world) attacks(rc, other *proofs.Receipt) (all []attack) {
+func (w *world) attacks(rc, other *proofs.Receipt) []attack {
 	w.Helper()
-	p, b, c := rc.Promise, *rc.Batch, w.contents()
-	path := c.path(b.Number)
-	add := func(name string, call anchor.Planned, reason any) {
-		all = append(all, attack{name, call, reason})
-	}
-	changed := func(change func(*proofs.Batch)) proofs.Batch { f := b; change(&f); return f }
-	noBreach, badProof, badSignature := &bindings.PromiseBondNoBreach{}, &bindings.PromiseBondBadProof{}, &bindings.PromiseBondBadSignature{}
+	t := &target{world: w, rc: rc, other: other, contents: w.contents()}
+	t.late()
+	t.substitutions()
+	t.conflicts()
+	t.strangers()
+	return t.all
+}
 
-	add("missed", bond.PlanSlashMissed(w.log, p), noBreach)
-	add("late, true batch", bond.PlanSlashLate(w.log, p, b, path), noBreach)
-	late := changed(func(f *proofs.Batch) { f.Time = p.Deadline + 1 })
-	add("late, forged time", bond.PlanSlashLate(w.log, p, late, path), badProof)
-	add("late, forged time, no path", bond.PlanSlashLate(w.log, p, late, nil), badProof)
-	add("late, number out of the log", bond.PlanSlashLate(w.log, p, changed(func(f *proofs.Batch) { f.Time, f.Number = p.Deadline+1, 1<<40 }), path), badProof)
-	newest := c.batches[len(c.batches)-1]
-	if !newest.Contains(p.Index) {
-		add("late, by another batch", bond.PlanSlashLate(w.log, p, newest, c.path(newest.Number)), noBreach)
+func (t *target) add(name string, call anchor.Planned, reason any) {
+	t.all = append(t.all, attack{name, call, reason})
+}
+
+// changed returns the promise's batch with something changed.
+func (t *target) changed(change func(*proofs.Batch)) proofs.Batch {
+	b := *t.rc.Batch
+	change(&b)
+	return b
+}
+
+func (t *target) late() {
+	p, b := t.rc.Promise, *t.rc.Batch
+	path := t.contents.path(b.Number)
+	noBreach, badProof := &bindings.PromiseBondNoBreach{}, &bindings.PromiseBondBadProof{}
+	try := func(name string, b proofs.Batch, path []proofs.Hash, reason any) {
+		t.add("late, "+name, bond.PlanSlashLate(t.log, p, b, path), reason)
+	}
+	try("true batch", b, path, noBreach)
+	forged := t.changed(func(f *proofs.Batch) { f.Time = p.Deadline + 1 })
+	try("forged time", forged, path, badProof)
+	try("forged time, no path", forged, nil, badProof)
+	try("number out of the log", t.changed(func(f *proofs.Batch) { f.Time, f.Number = p.Deadline+1, 1<<40 }), path, badProof)
+	if newest := t.contents.batches[len(t.contents.batches)-1]; !newest.Contains(p.Index) {
+		path := t.contents.path(newest.Number)
+		try("by another batch", newest, path, noBreach)
 		newest.First, newest.Size, newest.Time = 0, 1<<20, p.Deadline+1
-		add("late, another batch stretched over it", bond.PlanSlashLate(w.log, p, newest, c.path(newest.Number)), badProof)
+		try("another batch stretched over it", newest, path, badProof)
 	}
+}
 
-	substitute := func(name string, leaf proofs.Hash, b proofs.Batch, inclusion []proofs.Hash) {
-		add("substitution, "+name, bond.PlanSlashSubstitution(w.log, p, leaf, b, path, inclusion), badProof)
+func (t *target) substitutions() {
+	rc, b := t.rc, *t.rc.Batch
+	p, path := rc.Promise, t.contents.path(rc.Batch.Number)
+	try := func(name string, leaf proofs.Hash, b proofs.Batch, inclusion []proofs.Hash) {
+		t.add("substitution, "+name, bond.PlanSlashSubstitution(t.log, p, leaf, b, path, inclusion), &bindings.PromiseBondBadProof{})
 	}
-	substitute("a leaf of another index", other.Promise.Leaf, *other.Batch, other.Inclusion)
-	substitute("a leaf of another index, in its batch", other.Promise.Leaf, b, rc.Inclusion)
-	substitute("padding", proofs.Hash{}, b, rc.Inclusion)
-	if len(rc.Inclusion) > 0 {
-		substitute("the root as a leaf", b.Root, b, nil)
-		pair := [2]proofs.Hash{p.Leaf, rc.Inclusion[0]}
-		if (p.Index-b.First)%2 == 1 {
-			pair[0], pair[1] = pair[1], pair[0]
-		}
-		substitute("an inner node", proofs.HashNode(pair[0], pair[1]), b, rc.Inclusion[1:])
-		substitute("an inner node, a smaller batch", proofs.HashNode(pair[0], pair[1]), changed(func(f *proofs.Batch) { f.Size = 1 }), rc.Inclusion[1:])
-		substitute("the sibling", rc.Inclusion[0], b, append([]proofs.Hash{p.Leaf}, rc.Inclusion[1:]...))
-		substitute("the sibling, first moved", rc.Inclusion[0], changed(func(f *proofs.Batch) { f.First-- }), append([]proofs.Hash{p.Leaf}, rc.Inclusion[1:]...))
-	}
+	try("a leaf of another index", t.other.Promise.Leaf, *t.other.Batch, t.other.Inclusion)
+	try("a leaf of another index, in its batch", t.other.Promise.Leaf, b, rc.Inclusion)
+	try("padding", proofs.Hash{}, b, rc.Inclusion)
 	forged := proofs.Keccak([]byte("forged"))
-	substitute("a forged batch", forged, changed(func(f *proofs.Batch) { f.Root, f.First, f.Size = forged, p.Index, 1 }), nil)
-	substitute("a larger batch", forged, changed(func(f *proofs.Batch) { f.Size = 1 << 30 }), make([]proofs.Hash, 30))
+	try("a forged batch", forged, t.changed(func(f *proofs.Batch) { f.Root, f.First, f.Size = forged, p.Index, 1 }), nil)
+	try("a larger batch", forged, t.changed(func(f *proofs.Batch) { f.Size = 1 << 30 }), make([]proofs.Hash, 30))
+	if len(rc.Inclusion) == 0 {
+		return
+	}
+	sibling, above := rc.Inclusion[0], rc.Inclusion[1:]
+	inner := proofs.HashNode(p.Leaf, sibling)
+	if (p.Index-b.First)%2 == 1 {
+		inner = proofs.HashNode(sibling, p.Leaf)
+	}
+	beside := append([]proofs.Hash{p.Leaf}, above...)
+	try("the root as a leaf", b.Root, b, nil)
+	try("an inner node", inner, b, above)
+	try("an inner node, a smaller batch", inner, t.changed(func(f *proofs.Batch) { f.Size = 1 }), above)
+	try("the sibling", sibling, b, beside)
+	try("the sibling, first moved", sibling, t.changed(func(f *proofs.Batch) { f.First-- }), beside)
+}
 
-	q := other.Promise
-	add("conflict with itself", bond.PlanSlashConflict(w.log, p, p), noBreach)
-	add("conflict with another index", bond.PlanSlashConflict(w.log, p, q), noBreach)
+func (t *target) conflicts() {
+	p, q := t.rc.Promise, t.other.Promise
+	t.add("conflict with itself", bond.PlanSlashConflict(t.log, p, p), &bindings.PromiseBondNoBreach{})
+	t.add("conflict with another index", bond.PlanSlashConflict(t.log, p, q), &bindings.PromiseBondNoBreach{})
 	moved := *q
 	moved.Index = p.Index
-	add("conflict with a promise moved here", bond.PlanSlashConflict(w.log, p, &moved), badSignature)
-	for where, e := range w.elsewhere(*p) {
-		add("conflict with a promise of "+where, bond.PlanSlashConflict(w.log, p, &e), badSignature)
-		add("missed, by a promise of "+where, bond.PlanSlashMissed(w.log, &e), badSignature)
+	t.add("conflict with a promise moved here", bond.PlanSlashConflict(t.log, p, &moved), &bindings.PromiseBondBadSignature{})
+	for where, e := range t.elsewhere(*p) {
+		t.add("conflict with a promise of "+where, bond.PlanSlashConflict(t.log, p, &e), &bindings.PromiseBondBadSignature{})
+		t.add("missed, by a promise of "+where, bond.PlanSlashMissed(t.log, &e), &bindings.PromiseBondBadSignature{})
 	}
-	stranger := *p
+}
+
+// strangers are calls that nothing stands behind.
+func (t *target) strangers() {
+	p := t.rc.Promise
+	t.add("missed", bond.PlanSlashMissed(t.log, p), &bindings.PromiseBondNoBreach{})
+	stranger, future, high := *p, *p, *p
 	stranger.Log[0]++
-	add("missed, in another log", bond.PlanSlashMissed(w.log, &stranger), &bindings.PromiseBondNoBond{})
-	future := *p
+	t.add("missed, in another log", bond.PlanSlashMissed(t.log, &stranger), &bindings.PromiseBondNoBond{})
 	future.Index += 1 << 20
-	add("missed, a promise that was never made", bond.PlanSlashMissed(w.log, &future), badSignature)
-	high := *p
+	t.add("missed, a promise that was never made", bond.PlanSlashMissed(t.log, &future), &bindings.PromiseBondBadSignature{})
 	high.Signature = highS(p.Signature)
-	add("challenge with the other s", bond.PlanChallenge(w.log, &high), badSignature)
-	dear := bond.PlanChallenge(w.log, p)
+	t.add("challenge with the other s", bond.PlanChallenge(t.log, &high), &bindings.PromiseBondBadSignature{})
+	dear := bond.PlanChallenge(t.log, p)
 	dear.Value = ether(1)
-	add("challenge with another deposit", dear, &bindings.PromiseBondBadValue{})
-	add("conclude what nobody challenged", bond.PlanConclude(w.log, p), &bindings.PromiseBondNotChallenged{})
-	return all
+	t.add("challenge with another deposit", dear, &bindings.PromiseBondBadValue{})
+	t.add("conclude what nobody challenged", bond.PlanConclude(t.log, p), &bindings.PromiseBondNotChallenged{})
 }
 
 // beyond are true proofs of padding: the places between the end of a batch and the next power of two, which are indices of

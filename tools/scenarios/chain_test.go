@@ -98,16 +98,6 @@ func (w *world) credit(a proofs.Address) *big.Int {
 	return c
 }
 
-// now returns the newest block's time.
-func (w *world) now() uint64 {
-	w.Helper()
-	h, err := w.eth.HeaderByNumber(context.Background(), nil)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return h.Time
-}
-
 // setUp opens the log and makes its bond live.
 func (w *world) setUp() {
 	w.Helper()

@@ -234,20 +234,6 @@ func (w *world) send(user, words string, flags ...string) (file string) {
 	return file
 }
 
-// promise reads the promise in a file of the user.
-func (w *world) promise(user, file string) *proofs.Receipt {
-	w.Helper()
-	b, err := os.ReadFile(w.path(user, file))
-	if err != nil {
-		w.Fatal(err)
-	}
-	rc, err := proofs.ParseReceipt(b)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return rc
-}
-
 // anvil is Foundry's node as a process. It mines each transaction at once.
 type anvil struct {
 	t     *testing.T
