@@ -2,6 +2,7 @@ package ipfs
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -26,8 +27,8 @@ import (
 
 // Keys of the index of CAR files, beside those of boxo, which begin with a slash.
 const (
-	carBlock = 'c' // digest: 32 bytes root of the file, 8 offset, 4 size
-	carFile  = 'C' // root: nothing; the file's blocks are all in the index
+	carBlock = 'c' // digest, 36 bytes root of the file: 8 offset, 4 size
+	carFile  = 'C' // root's digest: nothing; the file's blocks are all in the index
 )
 
 const (
@@ -40,58 +41,69 @@ const (
 
 // where says where a block lies.
 type where struct {
-	root   proofs.Hash // of the file
+	root   cid.Cid // of the file
 	offset int64
 	size   int
 }
 
-func (w where) encode() []byte {
-	b := append(make([]byte, 0, 44), w.root[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(w.offset))
+const (
+	rootLen  = 36 // CIDv1, one byte of codec, sha2-256
+	blockLen = 1 + len(proofs.Hash{}) + rootLen
+)
+
+// key is the block's in the index: a block may lie in several files.
+func (w where) key(digest proofs.Hash) []byte {
+	return append(carKey(carBlock, digest), w.root.Bytes()...)
+}
+
+func (w where) value() []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 12), uint64(w.offset))
 	return binary.BigEndian.AppendUint32(b, uint32(w.size))
 }
 
-func decodeWhere(b []byte) (w where, err error) {
-	if len(b) != 44 {
-		return w, fmt.Errorf("index of CAR files: a value has %d bytes", len(b))
+// parseWhere reads an entry of the index.
+func parseWhere(key, value []byte) (w where, err error) {
+	if len(key) != blockLen || len(value) != 12 {
+		return w, fmt.Errorf("index of CAR files: an entry has %d and %d bytes", len(key), len(value))
 	}
-	w.root, w.offset, w.size = proofs.Hash(b[:32]), int64(binary.BigEndian.Uint64(b[32:])), int(binary.BigEndian.Uint32(b[40:]))
-	return w, nil
+	w.offset, w.size = int64(binary.BigEndian.Uint64(value)), int(binary.BigEndian.Uint32(value[8:]))
+	w.root, err = cid.Cast(key[blockLen-rootLen:])
+	return w, err
 }
 
 func carKey(letter byte, h proofs.Hash) []byte { return append([]byte{letter}, h[:]...) }
 
 // cars is a blockstore that finds blocks in CAR files first, and the loose ones in the store that it wraps.
 type cars struct {
-	blockstore.Blockstore
-	db  *badger.DB
-	dir string
+	blockstore.Blockstore // hashes what it reads, too
+	db                    *badger.DB
+	dir                   string
 }
 
-func (c *cars) path(root proofs.Hash) string {
-	return filepath.Join(c.dir, proofs.FormatCID(root)+carSuffix)
-}
+func (c *cars) path(root cid.Cid) string { return filepath.Join(c.dir, root.String()+carSuffix) }
 
-// find returns where the block lies. The error is an ipld.ErrNotFound if it is in no file.
-func (c *cars) find(id cid.Cid) (w where, err error) {
+// find returns every place where the block lies.
+func (c *cars) find(id cid.Cid) (all []where, err error) {
 	digest, ok := sha256Of(id)
 	if !ok {
-		return w, ipld.ErrNotFound{Cid: id}
+		return nil, nil
 	}
 	err = c.db.View(func(txn *badger.Txn) error {
-		item, err := txn.Get(carKey(carBlock, digest))
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			return ipld.ErrNotFound{Cid: id}
+		it := txn.NewIterator(badger.IteratorOptions{Prefix: carKey(carBlock, digest)})
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			err := it.Item().Value(func(value []byte) error {
+				w, err := parseWhere(it.Item().Key(), value)
+				all = append(all, w)
+				return err
+			})
+			if err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
-		}
-		return item.Value(func(b []byte) error {
-			w, err = decodeWhere(b)
-			return err
-		})
+		return nil
 	})
-	return w, err
+	return all, err
 }
 
 // sha256Of returns the digest of a CID by SHA-256.
@@ -103,42 +115,54 @@ func sha256Of(id cid.Cid) (digest proofs.Hash, ok bool) {
 	return proofs.Hash(mh.Digest), true
 }
 
-// Get returns the block. A file that is gone or cut short has lost it: the error is an ipld.ErrNotFound. The caller
-// hashes what it gets.
+// Get returns the block, hashed. A file that is gone or cut short has lost it. The error is an ipld.ErrNotFound where it is
+// nowhere, or blockstore.ErrHashMismatch where it is nowhere whole.
 func (c *cars) Get(ctx context.Context, id cid.Cid) (blocks.Block, error) {
-	w, err := c.find(id)
-	if ipld.IsNotFound(err) {
-		return c.Blockstore.Get(ctx, id)
+	all, err := c.find(id)
+	damaged := false
+	for _, w := range all {
+		b, err := c.read(w)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.EOF) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if sum, _ := sha256Of(id); proofs.BlockDigest(b) == sum {
+			return blocks.NewBlockWithCid(b, id)
+		}
+		damaged = true
 	}
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(c.path(w.root))
-	if errors.Is(err, fs.ErrNotExist) {
-		return c.Blockstore.Get(ctx, id)
+	block, err := c.Blockstore.Get(ctx, id)
+	if damaged && ipld.IsNotFound(err) {
+		err = blockstore.ErrHashMismatch
 	}
+	return block, err
+}
+
+func (c *cars) read(w where) ([]byte, error) {
+	f, err := os.Open(c.path(w.root))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	b := make([]byte, w.size)
-	if _, err := f.ReadAt(b, w.offset); errors.Is(err, io.EOF) {
-		return c.Blockstore.Get(ctx, id)
-	} else if err != nil {
-		return nil, err
-	}
-	return blocks.NewBlockWithCid(b, id)
+	_, err = f.ReadAt(b, w.offset)
+	return b, err
 }
 
 // GetSize returns the size of a block that Get would return.
 func (c *cars) GetSize(ctx context.Context, id cid.Cid) (int, error) {
-	w, err := c.find(id)
-	if err == nil {
-		if _, err := os.Stat(c.path(w.root)); err == nil {
+	all, err := c.find(id)
+	for _, w := range all {
+		if info, err := os.Stat(c.path(w.root)); err == nil && info.Size() >= w.offset+int64(w.size) {
 			return w.size, nil
 		}
 	}
-	if err != nil && !ipld.IsNotFound(err) {
+	if err != nil {
 		return -1, err
 	}
 	return c.Blockstore.GetSize(ctx, id)
@@ -178,8 +202,14 @@ func (c *cars) AllKeysChan(ctx context.Context) (<-chan cid.Cid, error) {
 		_ = c.db.View(func(txn *badger.Txn) error { // the channel has no place for an error but its end
 			it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{carBlock}})
 			defer it.Close()
+			var last []byte
 			for it.Rewind(); it.Valid(); it.Next() {
-				mh, err := multihash.Encode(it.Item().Key()[1:], multihash.SHA2_256)
+				digest := it.Item().KeyCopy(nil)[1 : 1+len(proofs.Hash{})]
+				if bytes.Equal(digest, last) { // it lies in another file, too
+					continue
+				}
+				last = digest
+				mh, err := multihash.Encode(digest, multihash.SHA2_256)
 				if err == nil {
 					err = send(cid.NewCidV1(cid.Raw, mh))
 				}
@@ -225,25 +255,22 @@ func (c *cars) open() error {
 	return nil
 }
 
-func parseRoot(name string) (proofs.Hash, error) {
+// parseRoot reads the name of a CAR file: the CID of a manifest, or of an attachment.
+func parseRoot(name string) (cid.Cid, error) {
 	id, err := cid.Decode(name)
 	if err != nil {
-		return proofs.Hash{}, err
+		return id, err
 	}
-	digest, ok := sha256Of(id)
-	if !ok || cidOf(digest) != id {
-		return proofs.Hash{}, errors.New("want CIDv1, dag-cbor, sha2-256")
+	if _, ok := sha256Of(id); !ok || id.Version() != 1 || id.ByteLen() != rootLen || id.String() != name {
+		return id, errors.New("want CIDv1 with sha2-256 in base32")
 	}
-	return digest, nil
+	return id, nil
 }
 
 // admit takes a whole file into the index, unless it is there.
-func (c *cars) admit(root proofs.Hash) error {
-	err := c.db.View(func(txn *badger.Txn) error {
-		_, err := txn.Get(carKey(carFile, root))
-		return err
-	})
-	if !errors.Is(err, badger.ErrKeyNotFound) {
+func (c *cars) admit(root cid.Cid) error {
+	held, err := c.holds(root)
+	if held || err != nil {
 		return err
 	}
 	found, err := scan(c.path(root), root)
@@ -253,24 +280,38 @@ func (c *cars) admit(root proofs.Hash) error {
 	return c.index(root, found)
 }
 
+// holds reports whether the file of that root is in the index.
+func (c *cars) holds(root cid.Cid) (bool, error) {
+	digest, _ := sha256Of(root)
+	err := c.db.View(func(txn *badger.Txn) error {
+		_, err := txn.Get(carKey(carFile, digest))
+		return err
+	})
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // index stores where the blocks of a file lie, and then that the file is done.
-func (c *cars) index(root proofs.Hash, found map[proofs.Hash]where) error {
+func (c *cars) index(root cid.Cid, found map[proofs.Hash]where) error {
 	batch := c.db.NewWriteBatch()
 	defer batch.Cancel()
 	for digest, w := range found {
-		if err := batch.Set(carKey(carBlock, digest), w.encode()); err != nil {
+		if err := batch.Set(w.key(digest), w.value()); err != nil {
 			return err
 		}
 	}
 	if err := batch.Flush(); err != nil {
 		return err
 	}
-	return c.db.Update(func(txn *badger.Txn) error { return txn.Set(carKey(carFile, root), nil) })
+	digest, _ := sha256Of(root)
+	return c.db.Update(func(txn *badger.Txn) error { return txn.Set(carKey(carFile, digest), nil) })
 }
 
 // scan reads a CAR file to its end, hashes every block, and returns where each lies. The file must have that one root,
 // and hold it.
-func scan(path string, root proofs.Hash) (map[proofs.Hash]where, error) {
+func scan(path string, root cid.Cid) (map[proofs.Hash]where, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -281,8 +322,8 @@ func scan(path string, root proofs.Hash) (map[proofs.Hash]where, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Version != 1 || len(r.Roots) != 1 || r.Roots[0] != cidOf(root) {
-		return nil, fmt.Errorf("it is not a CARv1 with the root %s", cidOf(root))
+	if r.Version != 1 || len(r.Roots) != 1 || r.Roots[0] != root {
+		return nil, fmt.Errorf("it is not a CARv1 with the root %s", root)
 	}
 	found := map[proofs.Hash]where{}
 	for {
@@ -297,7 +338,8 @@ func scan(path string, root proofs.Hash) (map[proofs.Hash]where, error) {
 			found[digest] = where{root, counted.n - int64(len(b.RawData())), len(b.RawData())}
 		}
 	}
-	if _, ok := found[root]; !ok {
+	digest, _ := sha256Of(root)
+	if _, ok := found[digest]; !ok {
 		return nil, errors.New("it does not hold its root")
 	}
 	return found, nil
@@ -323,14 +365,26 @@ func (c *counter) Read(p []byte) (int, error) {
 // If the process dies before the file has its name, nothing was kept; after it, the next Open finds the file, and the
 // same Keep again pins it.
 func (n *Node) Keep(ctx context.Context, name string, write func(put func(block []byte) error) (root proofs.Hash, err error)) error {
-	root, err := n.writeCAR(ctx, write)
+	root, err := n.writeCAR(ctx, func(put func(cid.Cid, []byte) error) (cid.Cid, error) {
+		root, err := write(func(block []byte) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return put(cidOf(proofs.BlockDigest(block)), block)
+		})
+		return cidOf(root), err
+	})
 	if err != nil {
 		return fmt.Errorf("write CAR file: %w", err)
 	}
-	return n.Pin(ctx, root, name)
+	digest, _ := sha256Of(root)
+	return n.Pin(ctx, digest, name)
 }
 
-func (n *Node) writeCAR(ctx context.Context, write func(func([]byte) error) (proofs.Hash, error)) (root proofs.Hash, err error) {
+// fillFunc puts the blocks of a file, its root among them, and returns the root.
+type fillFunc func(put func(cid.Cid, []byte) error) (root cid.Cid, err error)
+
+func (n *Node) writeCAR(ctx context.Context, fill fillFunc) (root cid.Cid, err error) {
 	f, err := os.CreateTemp(n.cars.dir, carTemp)
 	if err != nil {
 		return root, err
@@ -341,10 +395,10 @@ func (n *Node) writeCAR(ctx context.Context, write func(func([]byte) error) (pro
 			os.Remove(f.Name())
 		}
 	}()
-	if root, err = n.fillCAR(ctx, f, write); err != nil {
+	if root, err = n.fillCAR(ctx, f, fill); err != nil {
 		return root, err
 	}
-	if err := car.ReplaceRootsInFile(f.Name(), []cid.Cid{cidOf(root)}); err != nil {
+	if err := car.ReplaceRootsInFile(f.Name(), []cid.Cid{root}); err != nil {
 		return root, err
 	}
 	if err := f.Sync(); err != nil {
@@ -364,14 +418,14 @@ func (n *Node) writeCAR(ctx context.Context, write func(func([]byte) error) (pro
 }
 
 // fillCAR writes a CAR under a root of zeros, which takes the place of the one that is known at the end.
-func (n *Node) fillCAR(ctx context.Context, f *os.File, write func(func([]byte) error) (proofs.Hash, error)) (root proofs.Hash, err error) {
+func (n *Node) fillCAR(ctx context.Context, f *os.File, fill fillFunc) (root cid.Cid, err error) {
 	out := bufio.NewWriterSize(f, carBuffered)
-	w, err := carstorage.NewWritable(out, []cid.Cid{cidOf(root)}, car.WriteAsCarV1(true))
+	w, err := carstorage.NewWritable(out, []cid.Cid{cidOf(proofs.Hash{})}, car.WriteAsCarV1(true))
 	if err != nil {
 		return root, err
 	}
 	unchecked := spaceEvery
-	root, err = write(func(block []byte) error {
+	root, err = fill(func(id cid.Cid, block []byte) error {
 		if len(block) > MaxBlock {
 			return fmt.Errorf("put block: %d bytes are over the limit of %d", len(block), MaxBlock)
 		}
@@ -381,7 +435,7 @@ func (n *Node) fillCAR(ctx context.Context, f *os.File, write func(func([]byte) 
 			}
 			unchecked = 0
 		}
-		return w.Put(ctx, cidOf(proofs.BlockDigest(block)).KeyString(), block)
+		return w.Put(ctx, id.KeyString(), block)
 	})
 	if err != nil {
 		return root, err

@@ -64,7 +64,7 @@ func TestKeep(t *testing.T) {
 		t.Errorf("the files are %q", files)
 	}
 	for _, b := range chain {
-		r, err := carstore.OpenReadOnly(n.cars.path(b.digest))
+		r, err := carstore.OpenReadOnly(n.cars.path(cidOf(b.digest)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestDamagedCAR(t *testing.T) {
 	n := openTest(t, t.TempDir())
 	defer closeTest(t, n)
 	keepTest(t, n, b)
-	path := n.cars.path(b.digest)
+	path := n.cars.path(cidOf(b.digest))
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestOpenCARs(t *testing.T) {
 		t.Errorf("the files are %q", files)
 	}
 	closeTest(t, n)
-	path, other := n.cars.path(chain[0].digest), n.cars.path(chain[1].digest)
+	path, other := n.cars.path(cidOf(chain[0].digest)), n.cars.path(cidOf(chain[1].digest))
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -80,12 +80,14 @@ func Open(cfg Config) (*Node, error) {
 	if err := n.open(); err != nil {
 		return nil, fmt.Errorf("open IPFS store %q: %w", cfg.Dir, err)
 	}
-	loose := blockstore.NewBlockstore(&store{n.db}, blockstore.WriteThrough(true))
+	loose := &blockstore.ValidatingBlockstore{
+		Blockstore: blockstore.NewBlockstore(&store{n.db}, blockstore.WriteThrough(true)),
+	}
 	n.cars = &cars{loose, n.db, filepath.Join(cfg.Dir, "cars")}
 	if err := n.cars.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open CAR files of %q: %w", cfg.Dir, err), n.Close())
 	}
-	n.blocks = &blockstore.ValidatingBlockstore{Blockstore: n.cars}
+	n.blocks = n.cars
 	n.dag = merkledag.NewDAGService(blockservice.New(n.blocks, offline.Exchange(n.blocks)))
 	return n, nil
 }
