@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/identity"
@@ -327,6 +329,33 @@ func (h *holder) otherKey(url string, active proofs.Address) {
 	lines, _ = h.check(proofs.Mismatch.Exit(), h.path("refused.receipt.json"))
 	if l := lines[0]; l.Verdict != "MISMATCH" {
 		t.Errorf("a promise of a key that nobody names: %+v", l)
+	}
+}
+
+// TestBeneficiary: a promise that pays somebody else is kept and not relied on, whether there is a node or not.
+func TestBeneficiary(t *testing.T) {
+	me, thief := proofs.Address{1}, proofs.Address{2}
+	for _, c := range []struct {
+		name     string
+		bond, to proofs.Address
+		checked  bool
+		code     int
+	}{
+		{"the author", proofs.Address{9}, me, false, 0},
+		{"the operator", proofs.Address{9}, thief, true, proofs.Mismatch.Exit()},
+		{"nobody", proofs.Address{9}, proofs.Address{}, true, proofs.Mismatch.Exit()},
+		{"the operator, without a bond", proofs.Address{}, thief, false, 0},
+	} {
+		b := &backing{chain: proofs.Chain{PromiseBond: c.bond}, why: "no node was named"}
+		var app strings.Builder
+		cc := cli.NewContext(&cli.App{ErrWriter: &app}, nil, nil)
+		found, err := b.after(cc, &proofs.Promise{Beneficiary: c.to}, me)
+		if err != nil || found.Checked != c.checked || found.Accepted || found.Reason == "" {
+			t.Errorf("%s: %+v, %v", c.name, found, err)
+		}
+		if err := b.told(cc, "file", found, err); (err != nil) != (c.code != 0) || err != nil && exitCode(err) != c.code {
+			t.Errorf("%s: %v, want exit code %d", c.name, err, c.code)
+		}
 	}
 }
 
