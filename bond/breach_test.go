@@ -135,6 +135,15 @@ func TestChallenges(t *testing.T) {
 		t.Errorf("challenges (-want +got):\n%s", diff)
 	}
 	w.lies(want, never)
+	one := w.liar(func(logs []types.Log) []types.Log {
+		if len(logs) > 1 {
+			return make([]types.Log, 10_001) // which is no answer
+		}
+		return logs
+	})
+	if diff := cmp.Diff(want, w.challenges(w.quorum(one))); diff != "" {
+		t.Errorf("a node that shows one event at a time (-want +got):\n%s", diff)
+	}
 	w.refused(holder, PlanChallenge(w.log, kept), "challenged before")
 	unpaid := PlanChallenge(w.log, never)
 	unpaid.Value = nil

@@ -6,6 +6,7 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/hansard-dao/hansard/bindings"
 	"github.com/hansard-dao/hansard/nodes"
@@ -51,7 +52,7 @@ func (s *State) Challenge(ctx context.Context, q *nodes.Quorum, id proofs.Hash) 
 // block. So none is made up; one that all nodes hide is missing, and State.Open still counts it while it is open. A
 // promise with numbers over 64 bits is left out.
 func Challenges(ctx context.Context, q *nodes.Quorum, log proofs.Chain, from, to uint64) ([]Challenge, error) {
-	leads, err := q.Logs(ctx, from, to, log.PromiseBond, proofs.Hash(challengedEvent), log.Log)
+	leads, err := challenged(ctx, q, log, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("find challenges: %w", err)
 	}
@@ -86,6 +87,25 @@ func Challenges(ctx context.Context, q *nodes.Quorum, log proofs.Chain, from, to
 		}
 	}
 	return all, nil
+}
+
+// challenged returns the leads in blocks from to to. It asks for half of the blocks where nodes refuse: they limit the
+// blocks and the events of one question, and how many challenges a block holds is for the challengers to say.
+func challenged(ctx context.Context, q *nodes.Quorum, log proofs.Chain, from, to uint64) ([]types.Log, error) {
+	leads, err := q.Logs(ctx, from, to, log.PromiseBond, proofs.Hash(challengedEvent), log.Log)
+	if err == nil || ctx.Err() != nil || from >= to {
+		return leads, err
+	}
+	if _, headErr := q.Head(ctx); headErr != nil { // nor do they answer anything else
+		return nil, err
+	}
+	middle := from + (to-from)/2
+	first, err := challenged(ctx, q, log, from, middle)
+	if err != nil {
+		return nil, err
+	}
+	second, err := challenged(ctx, q, log, middle+1, to)
+	return append(first, second...), err
 }
 
 // OpenChallenges returns the challenges of the log that are open at the state's block, the newest first. It looks for their

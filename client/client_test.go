@@ -47,6 +47,7 @@ type service struct {
 	sealed  chan struct{}
 	changed *api.Signal
 	delay   atomic.Pointer[api.Delay]
+	owed    atomic.Pointer[api.Promises]
 	stop    func() // ends the intake
 }
 
@@ -57,6 +58,7 @@ func newService(t testing.TB, older ...receipts.Key) *service {
 		t.Fatal(err)
 	}
 	s := &service{db: db, promise: newKey(t), sealed: make(chan struct{}, 64), changed: api.NewSignal()}
+	s.owed.Store(&api.Promises{})
 	logger := slog.New(slog.DiscardHandler)
 	b, err := batcher.New(batcher.Config{
 		Chain: chain, Store: db, Recover: identity.Recover, Logger: logger,
@@ -79,7 +81,7 @@ func newService(t testing.TB, older ...receipts.Key) *service {
 	ts := httptest.NewUnstartedServer(nil)
 	ts.Config = api.NewServer(api.Config{
 		Chain: chain, PromiseKeys: []proofs.Address{s.promise.Address()}, Store: db, Batcher: b, Flush: b.Flush,
-		Issuer: issuer, Changed: s.changed, Delay: s.delay.Load, ImporterToken: token, Version: "test", Logger: logger,
+		Issuer: issuer, Changed: s.changed, Delay: s.delay.Load, Promises: s.owed.Load, ImporterToken: token, Version: "test", Logger: logger,
 	})
 	ts.Start()
 	t.Cleanup(func() {
@@ -138,7 +140,7 @@ func TestLife(t *testing.T) {
 	}
 	info, err := s.Info(ctx)
 	must(err)
-	want := &client.Info{Chain: chain, PromiseKeys: []proofs.Address{s.promise.Address()}, MaxMessages: 4096, MaxAge: 10 * time.Minute, Version: "test"}
+	want := &client.Info{Chain: chain, PromiseKeys: []proofs.Address{s.promise.Address()}, MaxMessages: 4096, MaxAge: 10 * time.Minute, Promises: &client.Promises{}, Version: "test"}
 	if diff := cmp.Diff(want, info); diff != "" {
 		t.Errorf("info (-want +got):\n%s", diff)
 	}

@@ -103,3 +103,26 @@ func TestSpent(t *testing.T) {
 		}
 	}
 }
+
+// TestPromises: what a service owes, and why it takes nothing, comes as it was said.
+func TestPromises(t *testing.T) {
+	s := newService(t)
+	since, deadline, answerBy := time.UnixMilli(clock), time.Unix(1_795_341_040, 0), time.Unix(1_795_600_240, 0)
+	s.owed.Store(&api.Promises{
+		Waiting: 3, Deadline: deadline, Overdue: 1,
+		Refusal:    &api.Refusal{Code: "at_risk", Detail: "promises are due", Since: since, RetryAfter: 15 * time.Second},
+		Challenges: api.Challenges{Open: 2, Hopeless: 1, AnswerBy: answerBy},
+	})
+	info, err := s.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &client.Promises{
+		Waiting: 3, Deadline: deadline, Overdue: 1,
+		Refusal:    &client.Refusal{Code: "at_risk", Detail: "promises are due", Since: since, RetryAfter: 15 * time.Second},
+		Challenges: &client.Challenges{Open: 2, Unanswerable: 1, AnswerBy: answerBy},
+	}
+	if diff := cmp.Diff(want, info.Promises); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -21,7 +21,32 @@ type Info struct {
 	MaxAge      time.Duration // of a pool before it is sealed
 	NewestBlock proofs.Hash   // that the service knows, zero if none: a message that names it is younger
 	Delay       *Delay        // nil: batches are anchored
+	Promises    *Promises     // nil: the service does not say
 	Version     string
+}
+
+// Promises says what a service promised and has in no block yet.
+type Promises struct {
+	Waiting    uint64      // messages
+	Deadline   time.Time   // the earliest; zero: nothing waits
+	Overdue    uint64      // messages, at most
+	Refusal    *Refusal    // nil: new messages are taken
+	Challenges *Challenges // nil: none is open
+}
+
+// Refusal is why a service takes no new message. It ends by itself.
+type Refusal struct {
+	Code       string        // one stable word, such as at_risk; docs/api.md lists them
+	Detail     string        // for people
+	Since      time.Time     // when it began
+	RetryAfter time.Duration // the soonest that it may end
+}
+
+// Challenges are promises that somebody challenged at the bond, and that are not answered yet.
+type Challenges struct {
+	Open         int
+	Unanswerable int       // of these, those that the service has no answer to
+	AnswerBy     time.Time // when the first of them is due
 }
 
 // Delay is why a service anchors nothing for now. It is no error: the service tries again by itself.
@@ -101,6 +126,7 @@ type infoJSON struct {
 	}
 	NewestBlock proofs.Hash
 	Delay       *delayJSON
+	Promises    *promisesJSON
 	Version     string
 }
 
@@ -109,8 +135,40 @@ func (w *infoJSON) info() *Info {
 	return &Info{
 		Chain:       proofs.Chain{ChainID: c.ChainID, AnchorLog: c.AnchorLog, PromiseBond: c.PromiseBond, Log: c.Log},
 		PromiseKeys: w.PromiseKeys, MaxMessages: w.Batch.MaxMessages,
-		MaxAge: time.Duration(w.Batch.MaxAge) * time.Millisecond, NewestBlock: w.NewestBlock, Delay: w.Delay.delay(), Version: w.Version,
+		MaxAge: time.Duration(w.Batch.MaxAge) * time.Millisecond, NewestBlock: w.NewestBlock, Delay: w.Delay.delay(), Promises: w.Promises.promises(), Version: w.Version,
 	}
+}
+
+type promisesJSON struct {
+	Waiting  uint64 `json:",string"`
+	Deadline int64  `json:",string"`
+	Overdue  uint64 `json:",string"`
+	Refusal  *struct {
+		Code, Detail string
+		Since        int64 `json:",string"`
+		RetryAfter   int
+	}
+	Challenges *struct {
+		Open, Unanswerable int
+		AnswerBy           int64 `json:",string"`
+	}
+}
+
+func (w *promisesJSON) promises() *Promises {
+	if w == nil {
+		return nil
+	}
+	p := &Promises{Waiting: w.Waiting, Overdue: w.Overdue}
+	if w.Deadline != 0 {
+		p.Deadline = time.Unix(w.Deadline, 0)
+	}
+	if r := w.Refusal; r != nil {
+		p.Refusal = &Refusal{Code: r.Code, Detail: r.Detail, Since: time.UnixMilli(r.Since), RetryAfter: time.Duration(r.RetryAfter) * time.Second}
+	}
+	if c := w.Challenges; c != nil {
+		p.Challenges = &Challenges{Open: c.Open, Unanswerable: c.Unanswerable, AnswerBy: time.Unix(c.AnswerBy, 0)}
+	}
+	return p
 }
 
 type delayJSON struct {

@@ -153,6 +153,9 @@ func (j *Judge) look(ctx context.Context, f *Finding, known *shown) (*shown, err
 	if known != nil && known.holds(index, b) {
 		return known, nil
 	}
+	if b.Size == 1 { // a tree of one leaf is that leaf
+		return &shown{b.Root, nil}, nil
+	}
 	j.mu.Lock()
 	tree, of := j.tree, j.treeOf
 	j.mu.Unlock()

@@ -30,11 +30,11 @@ func (l *followed) act(ctx context.Context) error {
 	if err := l.findChallenges(ctx); err != nil {
 		return fmt.Errorf("find challenges: %w", err)
 	}
-	if l.w.cfg.Sender == nil || l.bond.Amount.Sign() == 0 {
+	if l.w.cfg.Sender == nil {
 		return nil
 	}
 	var errs []error
-	if l.w.cfg.Answer {
+	if l.w.cfg.Answer && l.bond.Amount.Sign() != 0 {
 		errs = append(errs, l.answerAll(ctx))
 	}
 	demanded := l.demanded()
@@ -44,7 +44,7 @@ func (l *followed) act(ctx context.Context) error {
 			continue
 		}
 		if action != promises.Challenge {
-			break // the bond is gone
+			break // the bond is gone: what else is due is decided about again
 		}
 		demanded[x.finding.Batch.Number] = true
 	}
@@ -69,7 +69,14 @@ func (l *followed) demanded() map[uint64]bool {
 // next is what is to be done about a promise and allowed.
 func (l *followed) next(x *watched, demanded map[uint64]bool) promises.Action {
 	f := x.finding
-	if f == nil || !x.counts || f.Enforceable != nil {
+	switch {
+	case f == nil || !x.counts:
+		return promises.None
+	case f.Enforceable != nil:
+		// The bond is gone, and a deposit of ours comes back all the same.
+		if f.Next == promises.Conclude && f.Challenge.Challenger == l.w.cfg.Sender.Address() && (l.w.cfg.Demand || l.w.cfg.Slash) {
+			return f.Next
+		}
 		return promises.None
 	}
 	switch cfg := &l.w.cfg; {

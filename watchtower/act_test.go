@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -137,6 +138,34 @@ func TestDemands(t *testing.T) {
 			t.Fatalf("%d challenges are open, want %d; %s", open, maxDemands, w.told())
 		}
 		w.pass(2 * time.Minute)
+	}
+}
+
+// TestDepositsComeBack concludes each challenge of ours that nobody answered, also once the first has slashed the bond.
+func TestDepositsComeBack(t *testing.T) {
+	w := newWorld(t)
+	for i := range 2 {
+		e := w.entry(uint64(i), "x")
+		w.give(string(rune('a'+i)), e, w.promise(e, time.Hour))
+		w.anchor(e)
+	}
+	others := w.entry(2, "x")
+	p := w.promise(others, time.Hour)
+	w.give("c", others, p)
+	w.anchor(others)
+	w.hide()
+	w.pass(2 * time.Hour)
+	w.challenge(p)
+	w.cfg.Demand, w.cfg.Patience = true, -1
+	w.want(w.round(), 0, 0, 0, 3)
+	w.pass(bond.AnswerTime + time.Minute)
+	for range 4 {
+		w.round()
+		w.pass(time.Minute)
+	}
+	credit, err := bond.Credits(t.Context(), w.nodes, w.log, w.bonded().Block.Hash, w.tower.Address())
+	if err != nil || credit.Cmp(new(big.Int).Mul(bond.Deposit(), big.NewInt(2))) != 0 || w.bonded().Open != 1 || !w.bonded().Broken {
+		t.Errorf("%s wei are credited, %v; %d challenges are open; %s", credit, err, w.bonded().Open, w.told())
 	}
 }
 

@@ -78,7 +78,7 @@ func (o *operator) fundAndKeys(key, next string) {
 	_, errs := o.bond(exitBudget, "fund", "5", "--yes")
 	says(t, "fund with too much", errs, "holds 0.99", "5 are to be sent beside")
 	out, errs := o.bond(0, "fund", "0.5", "--dry-run", "--max-cost", "0.01")
-	says(t, "fund, dry", out+errs, "with 0.5 ether, which are no cost", "note       a broken promise takes all", "cap 0.01 -> ok")
+	says(t, "fund, dry", out+errs, "with 0.5 ether, which the cap does not count", "note       a broken promise takes all", "cap 0.01 -> ok")
 	before := o.balance()
 	out, _ = o.bond(0, "fund", "0.5", "--yes", "--max-cost", "0.01", "--json")
 	funded := decode[bondLine](t, out)

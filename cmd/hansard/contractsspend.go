@@ -211,7 +211,7 @@ func (s *spending) show(l *spendLine, sum bill) {
 	for _, p := range l.Plan {
 		fmt.Fprintf(w, "would %s\n  %s\n", p.What, p.estimate())
 		if p.ValueWei != "" {
-			fmt.Fprintf(w, "  with %s ether, which are no cost\n", cost.FormatEther(p.price.Value))
+			fmt.Fprintf(w, "  with %s ether, which the cap does not count\n", cost.FormatEther(p.price.Value))
 		}
 	}
 	if len(l.Plan) == 0 {

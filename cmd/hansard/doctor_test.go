@@ -105,7 +105,9 @@ func TestDoctorService(t *testing.T) {
 	rows.has(t, "store", doctorOK, "1 batches in the service, 1 of them anchored; 1 on the chain")
 	o.doctor(1, "--rpc", o.url, "--data", data, "--server", "http://127.0.0.1:1").has(t, "service", doctorFail, "does not answer")
 	late := o.lateService(service)
-	o.doctor(0, append(flags, "--server", late)...).has(t, "service", doctorWarn, "delayed: gas_cap, gas costs 94 gwei")
+	rows = o.doctor(0, append(flags, "--server", late)...)
+	rows.has(t, "service", doctorWarn, "delayed: gas_cap, gas costs 94 gwei")
+	rows.has(t, "service", doctorWarn, "new messages are refused: backlog, 9 batches wait")
 	stop()
 	o.doctor(0, flags...).has(t, "store", doctorOK, "1 batches in the store, 1 of them anchored; 1 on the chain")
 	o.doctor(1, "--rpc", o.url, "--data", o.path("old")).has(t, "store", doctorFail, "0 batches in the store, 0 of them anchored; 1 on the chain")
@@ -125,7 +127,7 @@ func TestDoctorService(t *testing.T) {
 	o.doctor(1, append(flags, "--owner", o.account.String())...).has(t, "trust", doctorFail, "trust.json")
 }
 
-// lateService stands before a service and says that it is delayed.
+// lateService stands before a service and says that it is delayed and takes nothing.
 func (o *operator) lateService(to string) string {
 	at, err := url.Parse(to)
 	if err != nil {
@@ -137,7 +139,8 @@ func (o *operator) lateService(to string) string {
 			return nil
 		}
 		body, err := io.ReadAll(r.Body)
-		body = append([]byte(`{"delay":{"code":"gas_cap","detail":"gas costs 94 gwei","since":"1"},`), body[1:]...)
+		body = append([]byte(`{"delay":{"code":"gas_cap","detail":"gas costs 94 gwei","since":"1"},`), bytes.Replace(body, []byte(`"promises":{`),
+			[]byte(`"promises":{"refusal":{"code":"backlog","detail":"9 batches wait","since":"1","retryAfter":60},`), 1)[1:]...)
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		r.Header.Del("Content-Length")
 		return err

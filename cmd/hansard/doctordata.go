@@ -199,6 +199,7 @@ func (d *doctor) askService(trust *proofs.TrustedLog) (*storeState, error) {
 	})
 	if err == nil {
 		d.checkDelay(info)
+		d.checkIntake(info.Promises)
 	}
 	return s, err
 }
@@ -212,6 +213,15 @@ func (d *doctor) checkDelay(info *client.Info) {
 		return
 	}
 	d.add("service", doctorOK, what)
+}
+
+// checkIntake says why new messages are refused.
+func (d *doctor) checkIntake(p *client.Promises) {
+	if p == nil || p.Refusal == nil {
+		return
+	}
+	d.add("service", doctorWarn, fmt.Sprintf("new messages are refused: %s, %s", p.Refusal.Code, p.Refusal.Detail), "what was promised comes first",
+		"it ends by itself once the cause is gone")
 }
 
 // checkStore compares what is stored with what is on the chain.

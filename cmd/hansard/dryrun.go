@@ -58,6 +58,9 @@ type dryLine struct {
 	Worst     *big.Int       `json:"worst,omitempty"`
 	Hold      string         `json:"hold,omitempty"`
 	Detail    string         `json:"detail,omitempty"`
+	Bond      proofs.Address `json:"bond"`
+	Backed    bool           `json:"backed"` // promises of the key are
+	Unbacked  string         `json:"unbacked,omitempty"`
 }
 
 // dryRun says what serve would do first and what that would cost. It signs and sends nothing.
@@ -92,7 +95,12 @@ func dryRun(c *cli.Context, cfg nodeConfig) error {
 	if err != nil {
 		return err
 	}
-	return printPlan(c, n, p, what)
+	n.key = promise.Address()
+	b, err := n.readBond(c.Context)
+	if err != nil {
+		return err
+	}
+	return printPlan(c, n, p, b, what)
 }
 
 const storeInUse = "in use by a running service"
@@ -114,11 +122,17 @@ func (n *node) openToRead(cfg nodeConfig, promise proofs.Address) (store anchor.
 	return readStore{n.db}, "read", nil
 }
 
-func printPlan(c *cli.Context, n *node, p *anchor.Plan, store string) error {
+func printPlan(c *cli.Context, n *node, p *anchor.Plan, b *bondView, store string) error {
 	l := dryLine{
 		Schema: "hansard.dry-run/1", ChainID: n.chain.ChainID, Nodes: n.nodes.Len(), Quorum: n.nodes.Need(), Head: p.Head,
 		AnchorLog: n.chain.AnchorLog, Log: n.chain.Log, Batches: p.Log.Batches, Messages: p.Log.Messages, Store: store,
 		Account: p.Money.Account, Balance: p.Money.Balance, Gas: p.Gas, Tip: p.Tip, Fee: p.Fee, Worst: p.Worst,
+		Bond: n.chain.PromiseBond, Backed: b.Err == nil,
+	}
+	bondText := b.text()
+	if b.Err != nil {
+		l.Unbacked = b.why()
+		bondText += "; " + b.next()
 	}
 	if store != storeInUse {
 		waiting := len(p.Waiting)
@@ -134,6 +148,7 @@ func printPlan(c *cli.Context, n *node, p *anchor.Plan, store string) error {
 		{"chain", fmt.Sprintf("%d at block %d, by %d nodes of which %d must agree", l.ChainID, l.Head, l.Nodes, l.Quorum)},
 		{"contract", l.AnchorLog.String()},
 		{"log", fmt.Sprintf("%s with %d batches of %d messages", l.Log, l.Batches, l.Messages)},
+		{"bond", bondText},
 	}
 	if l.Waiting != nil {
 		rows = append(rows, [2]string{"store", fmt.Sprintf("%s; %d batches wait to be anchored", store, *l.Waiting)},

@@ -9,7 +9,7 @@ import (
 // TestDryRun looks before a service has the store, and beside one that has it.
 func TestDryRun(t *testing.T) {
 	o := newOperator(t, "--slots-in-an-epoch", "1", "--block-time", "1")
-	o.newLog("data", "key")
+	keys := o.newLog("data", "key")
 	dry := func(code int, more ...string) (stdout, stderr string) {
 		return o.want(code, "", append([]string{"serve", "--dry-run", "--rpc", o.url, "--data", o.path("data"),
 			"--password-file", o.path("password"), "--account", "key"}, more...)...)
@@ -19,7 +19,7 @@ func TestDryRun(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{"new", nil, []string{"new; 0 batches wait", "0 ether in 24 hours, no cap", "the next batch would be anchored. Nothing was signed or sent."}},
+		{"new", nil, []string{"new; 0 batches wait", "NOT BACKED: there is no contract at ", "hansard bond deploy, then", "0 ether in 24 hours, no cap", "the next batch would be anchored. Nothing was signed or sent."}},
 		{"over the price", []string{"--max-fee-gwei", "0.001"}, []string{"would wait: gas costs", "the cap is 0.001 gwei"}},
 		{"over a cap", []string{"--cap-day", "1 gwei"}, []string{"cap 0.000000001 ether; ", "would wait: 0 ether are spent or signed for in 24 hours"}},
 	} {
@@ -41,13 +41,17 @@ func TestDryRun(t *testing.T) {
 	if !strings.Contains(errs, "--max-cost") {
 		t.Errorf("deploying over a cap: %s", errs)
 	}
+	o.ownerDoes("data", "key", "bond", "deploy")
+	o.ownerDoes("data", "key", "bond", "fund", "0.1")
+	o.ownerDoes("data", "key", "bond", "add-key", keys[1].String())
 	url, _, _ := o.serveAt("data", "--account", "key")
 	o.say(url, "paid for")
 	out, _ := dry(0)
-	if !strings.Contains(out, storeInUse) || !strings.Contains(out, "1 batches of 1 messages") || strings.Contains(out, "0 ether in 24 hours") {
+	if !strings.Contains(out, storeInUse) || !strings.Contains(out, "1 batches of 1 messages") || strings.Contains(out, "0 ether in 24 hours") ||
+		!strings.Contains(out, "with 0.1 ether behind promises of key "+keys[1].String()) {
 		t.Errorf("beside a service: %s", out)
 	}
-	if line := decode[dryLine](t, first(dry(0, "--json"))); line.Waiting != nil || line.Day != nil || line.Store != storeInUse {
+	if line := decode[dryLine](t, first(dry(0, "--json"))); line.Waiting != nil || line.Day != nil || line.Store != storeInUse || !line.Backed || line.Unbacked != "" {
 		t.Errorf("beside a service: %+v", line)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/identity"
@@ -330,6 +332,33 @@ func (h *holder) otherKey(url string, active proofs.Address) {
 	}
 }
 
+// TestBeneficiary: a promise that pays somebody else is kept and not relied on, whether there is a node or not.
+func TestBeneficiary(t *testing.T) {
+	me, thief := proofs.Address{1}, proofs.Address{2}
+	for _, c := range []struct {
+		name     string
+		bond, to proofs.Address
+		checked  bool
+		code     int
+	}{
+		{"the author", proofs.Address{9}, me, false, 0},
+		{"the operator", proofs.Address{9}, thief, true, proofs.Mismatch.Exit()},
+		{"nobody", proofs.Address{9}, proofs.Address{}, true, proofs.Mismatch.Exit()},
+		{"the operator, without a bond", proofs.Address{}, thief, false, 0},
+	} {
+		b := &backing{chain: proofs.Chain{PromiseBond: c.bond}, why: "no node was named"}
+		var app strings.Builder
+		cc := cli.NewContext(&cli.App{ErrWriter: &app}, nil, nil)
+		found, err := b.after(cc, &proofs.Promise{Beneficiary: c.to}, me)
+		if err != nil || found.Checked != c.checked || found.Accepted || found.Reason == "" {
+			t.Errorf("%s: %+v, %v", c.name, found, err)
+		}
+		if err := b.told(cc, "file", found, err); (err != nil) != (c.code != 0) || err != nil && exitCode(err) != c.code {
+			t.Errorf("%s: %v, want exit code %d", c.name, err, c.code)
+		}
+	}
+}
+
 // TestPromiseWithheld: data that nobody shows is demanded, and the bond goes when no answer comes.
 func TestPromiseWithheld(t *testing.T) {
 	h := newHolder(t)
@@ -352,7 +381,7 @@ func TestPromiseWithheld(t *testing.T) {
 	says(t, "slash without a challenge", errs, "challenge it with")
 	before := h.balance()
 	out, _ := h.spend(0, "challenge", file, "--dry-run")
-	says(t, "dry run", out, "deposit    0.01 ether: comes back if nobody answers within 3 days", "reward     0.1 ether to "+h.account.String(), "would challenge", "with 0.01 ether")
+	says(t, "dry run", out, "deposit    0.01 ether: comes back if nobody answers within 3 days", "reward     0.1 ether to "+h.account.String(), "would challenge", "with 0.01 ether, which the cap does not count", "no gateway was asked for the batch")
 	if h.balance().Cmp(before) != 0 {
 		t.Error("a dry run cost something")
 	}
@@ -370,7 +399,7 @@ func TestPromiseWithheld(t *testing.T) {
 
 	h.pass(bond.AnswerTime + time.Minute)
 	lines, _ = h.check(proofs.PromiseBroken.Exit(), file)
-	if l := lines[0]; l.Breach != "withheld" && l.Verdict != "UNDETERMINED" || !strings.HasPrefix(l.Next, "hansard promise slash ") || !l.Bond.Succeeds {
+	if l := lines[0]; l.Breach != "withheld" || l.Verdict != "BROKEN" || !strings.HasPrefix(l.Next, "hansard promise slash ") || !l.Bond.Succeeds {
 		t.Errorf("not answered: %+v", l)
 	}
 	h.spend(0, "slash", file, "--yes")

@@ -147,13 +147,14 @@ func (b *backing) enough(state *bond.State) error {
 	return nil
 }
 
-// after holds a promise that came to the rule, at a block newer than it.
-func (b *backing) after(c *cli.Context, p *proofs.Promise) (sentBond, error) {
+// after holds a promise to that author that came to the rule, at a block newer than it.
+func (b *backing) after(c *cli.Context, p *proofs.Promise, author proofs.Address) (sentBond, error) {
 	switch {
-	case b.site != nil:
-	case b.chain.PromiseBond.IsZero():
+	case b.chain.PromiseBond.IsZero() && b.site == nil:
 		return sentBond{Reason: "the log has no bond: its promises cost nothing to break"}, nil
-	default:
+	case !b.chain.PromiseBond.IsZero() && p.Beneficiary != author: // the operator itself, perhaps
+		return sentBond{Checked: true, Reason: fmt.Sprintf("it names %s and not its author, %s, as whom the bond pays when it is broken", p.Beneficiary, author)}, nil
+	case b.site == nil:
 		return sentBond{Reason: b.why}, nil
 	}
 	state, err := bond.Check(c.Context, b.site.nodes, b.chain, p)

@@ -203,7 +203,7 @@ func (d *docket) send(c *cli.Context, f *promises.Finding, a promises.Action, fi
 	line := &promiseTxLine{Schema: "hansard.promise-tx/1", Action: a.String(), ChainID: d.chain.ChainID, Contract: d.chain.PromiseBond, Finding: &found}
 	s := &spending{
 		cli: c, site: d.site, at: f.Head.Block, owner: payer, line: line, spent: &line.spendLine, primary: found.ID.String(), explain: bond.Explain,
-		found: func(holds *big.Int) [][2]string { return d.facts(&found, a, payer, holds) },
+		found: func(holds *big.Int) [][2]string { return d.facts(&found, a, payer, holds, len(gateways(c)) > 0) },
 		done:  func() error { return d.done(c, line, a, &f.Promise) },
 	}
 	return s.run([]anchor.Planned{tx})
@@ -225,8 +225,8 @@ func (d *docket) try(ctx context.Context, payer proofs.Address, tx anchor.Planne
 	return chainError(err)
 }
 
-// facts are what the payer is shown before it is asked.
-func (d *docket) facts(l *promiseLine, a promises.Action, payer proofs.Address, holds *big.Int) [][2]string {
+// facts are what the payer is shown before it is asked. asked says whether any gateway was.
+func (d *docket) facts(l *promiseLine, a promises.Action, payer proofs.Address, holds *big.Int, asked bool) [][2]string {
 	fields := [][2]string{
 		{"chain", fmt.Sprintf("%d, block %d", d.chain.ChainID, l.At.Number)},
 		{"bond", fmt.Sprintf("%s  holds %s ether of log %s", d.chain.PromiseBond, cost.FormatEther(d.bond.Amount), d.chain.Log)},
@@ -234,6 +234,9 @@ func (d *docket) facts(l *promiseLine, a promises.Action, payer proofs.Address, 
 		{"decided", l.Verdict + ": " + oneLine(l.Detail, maxDetail)},
 	}
 	if a == promises.Challenge {
+		if !asked {
+			fields = append(fields, [2]string{"first", nobodyAsked})
+		}
 		fields = append(fields, [2]string{"deposit", fmt.Sprintf("%s ether: comes back if nobody answers within %d days, goes to whoever answers otherwise",
 			cost.FormatEther(bond.Deposit()), bond.AnswerTime/(24*time.Hour))})
 	}

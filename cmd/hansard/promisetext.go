@@ -212,6 +212,9 @@ func worse(a, b int) int {
 	return 0
 }
 
+// nobodyAsked is said where a challenge may cost its deposit for what a gateway would have shown.
+const nobodyAsked = "no gateway was asked for the batch: give --gateway URL, of the service or of any IPFS gateway, before you challenge"
+
 // text writes the line for people. asked says whether any gateway was.
 func (l *promiseLine) text(w io.Writer, asked bool) error {
 	var names []string
@@ -233,8 +236,8 @@ func (l *promiseLine) text(w io.Writer, asked bool) error {
 	if l.Bond != nil {
 		l.bondText(field)
 	}
-	if l.Verdict == "UNDETERMINED" && !asked {
-		field("first", "no gateway was asked for the batch: give --gateway URL, of the service or of any IPFS gateway, before you challenge")
+	if l.Verdict == "UNDETERMINED" && !asked && !l.challenged() {
+		field("first", "%s", nobodyAsked)
 	}
 	if l.Evidence != "" {
 		field("evidence", "%s", oneLine(l.Evidence, maxDetail))

@@ -89,7 +89,7 @@ func runSend(c *cli.Context) error {
 		return fmt.Errorf("the message %s was taken, but its receipt could not be kept: %w", rc.Entry.Message, err)
 	}
 	promised := *rc.Promise
-	backed, refused := behind.after(c, &promised)
+	backed, refused := behind.after(c, &promised, account.Address)
 	if wait > state {
 		if rc, state, err = waitFor(c, s, rc, wait, path); err != nil {
 			return err

@@ -18,7 +18,9 @@ import (
 
 func statusCommand() *cli.Command {
 	return &cli.Command{
-		Name: "status", Usage: "say how far a message has come", ArgsUsage: "ID|RECEIPT",
+		Name: "status", Usage: "say how far a message has come, or whether the service takes messages", ArgsUsage: "[ID|RECEIPT]",
+		Description: "Without a message: whether the service takes new ones, and if not why and until when; what it promised and\n" +
+			"has in no block; which promises are challenged; and why nothing is anchored for now.",
 		Flags:  []cli.Flag{serverFlag()},
 		Action: runStatus,
 	}
@@ -121,16 +123,25 @@ func newStatusLine(schema string, st *client.Status) *statusLine {
 	if st.Batch != nil {
 		l.Batch = newBatchLine("", st.Batch)
 	}
-	if d := st.Delay; d != nil {
-		l.Delay = &delayLine{Code: d.Code, Detail: d.Detail, Since: d.Since.UnixMilli()}
-		if !d.Next.IsZero() {
-			l.Delay.NextAttempt = d.Next.UnixMilli()
-		}
+	l.Delay = newDelayLine(st.Delay)
+	return l
+}
+
+func newDelayLine(d *client.Delay) *delayLine {
+	if d == nil {
+		return nil
+	}
+	l := &delayLine{Code: d.Code, Detail: d.Detail, Since: d.Since.UnixMilli()}
+	if !d.Next.IsZero() {
+		l.NextAttempt = d.Next.UnixMilli()
 	}
 	return l
 }
 
 func runStatus(c *cli.Context) error {
+	if c.Args().Len() == 0 {
+		return serviceStatus(c)
+	}
 	s, id, err := oneMessage(c)
 	if err != nil {
 		return err
@@ -158,7 +169,7 @@ func runStatus(c *cli.Context) error {
 		fields = append(fields, batchFields(st.Batch)...)
 	}
 	if st.Delay != nil {
-		fields = append(fields, [2]string{"delayed", delayText(st.Delay) + " (since " + st.Delay.Since.UTC().Format(time.RFC3339) + ")"})
+		fields = append(fields, [2]string{"delayed", delayText(st.Delay) + sinceText(st.Delay.Since)})
 	}
 	for _, f := range fields {
 		if _, err := fmt.Fprintf(w, "  %-10s %s\n", f[0], f[1]); err != nil {

@@ -144,6 +144,68 @@ func TestStatusDelay(t *testing.T) {
 	}
 }
 
+// TestStatusOfService: refusals, overdue promises and challenges are said, to people and to programs.
+func TestStatusOfService(t *testing.T) {
+	log := fmt.Sprintf(`"chain":{"chainId":"5","log":"%s"},"version":"1.2"`, proofs.Hash{9})
+	for _, tt := range []struct {
+		name, info, quiet, text, json string
+	}{
+		{
+			"quiet times", `"promises":{"waiting":"0","overdue":"0"}`, "taken",
+			"  messages   are taken\n  promised   all of it is in a block\n", `"promises":{"waiting":"0","overdue":"0"}`,
+		},
+		{
+			"waiting", `"promises":{"waiting":"3","deadline":"1795341040","overdue":"0"}`, "taken",
+			"  messages   are taken\n  promised   3 in no block yet, the first due by 2026-11-22T09:50:40Z\n",
+			`"promises":{"waiting":"3","deadline":"1795341040","overdue":"0"}`,
+		},
+		{
+			"trouble", `"delay":{"code":"gas_cap","detail":"gas costs 94 gwei","since":"1795255200000","nextAttempt":"1795255212000"},` +
+				`"promises":{"waiting":"3","deadline":"1795341040","overdue":"1",` +
+				`"refusal":{"code":"at_risk","detail":"promises\u001b are due","since":"1795254640000","retryAfter":15},` +
+				`"challenges":{"open":2,"unanswerable":1,"answerBy":"1795600240"}}`, "refused",
+			"  messages   are refused: promises<U+001B> are due (at_risk); try again in 15s (since 2026-11-21T09:50:40Z)\n" +
+				"  promised   3 in no block yet, 1 of them overdue\n" +
+				"  challenges 2 open at the bond, the first to be answered by 2026-11-25T09:50:40Z; the service has no answer to 1\n" +
+				"  delayed    gas costs 94 gwei; next attempt 10:00:12Z (since 2026-11-21T10:00:00Z)\n",
+			`"delay":{"code":"gas_cap","detail":"gas costs 94 gwei","since":"1795255200000","nextAttempt":"1795255212000"},` +
+				`"promises":{"waiting":"3","deadline":"1795341040","overdue":"1",` +
+				`"refusal":{"code":"at_risk","detail":"promises\u001b are due","since":"1795254640000","retryAfter":15},` +
+				`"challenges":{"open":2,"unanswerable":1,"answerBy":"1795600240"}}`,
+		},
+		{"an older service", `"delay":null`, "unknown", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/v1/info" {
+					t.Errorf("asked for %s", r.URL)
+				}
+				fmt.Fprintf(w, "{%s,%s}", log, tt.info)
+			}))
+			defer server.Close()
+			said := map[string]string{}
+			for _, flag := range []string{"--no-input", "--quiet", "--json"} {
+				var out bytes.Buffer
+				if code := run(t.Context(), []string{"hansard", "status", "--server", server.URL, flag}, strings.NewReader(""), &out, io.Discard); code != 0 {
+					t.Fatalf("%s: exit %d", flag, code)
+				}
+				said[flag] = out.String()
+			}
+			line := fmt.Sprintf(`{"schema":"hansard.service/1","version":"1.2","chainId":"5","log":"%s"`, proofs.Hash{9})
+			if tt.json != "" {
+				line += "," + tt.json
+			}
+			want := map[string]string{
+				"--no-input": fmt.Sprintf("%s  version 1.2  (the service's word)\n  log        %s on chain 5\n%s", server.URL, proofs.Hash{9}, tt.text),
+				"--quiet":    tt.quiet + "\n", "--json": line + "}\n",
+			}
+			if diff := cmp.Diff(want, said); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestFeeSpike runs a service while gas costs more than its cap: messages are taken, are told why they wait,
 // and are one batch once it goes on.
 func TestFeeSpike(t *testing.T) {

@@ -293,7 +293,7 @@ func towerText(e watchtower.Event) string {
 		line += fmt.Sprintf("  log %s", e.Chain.Log)
 	}
 	if e.AnswerBy != 0 {
-		line += "  answer by " + time.Unix(int64(min(e.AnswerBy, 1<<40)), 0).UTC().Format(time.RFC3339)
+		line += "  answer by " + secondsUTC(e.AnswerBy)
 	}
 	return oneLine(line+"  "+e.Detail, maxTowerLine)
 }
