@@ -14,7 +14,8 @@
 //	POST /v1/flush                      seal the pool now; importers only
 //	GET  /livez, /readyz                the process runs; the intake is open
 //	GET  /metrics                       for Prometheus
-//	GET  /ipfs/{cid}                    the blocks of anchored batches
+//	GET  /ipfs/{cid}                    the blocks of anchored batches and attachments
+//	POST /v1/attachments                keep a file that a message will name
 //
 // TestEveryError shows each error code, and package client is held against this one by its tests.
 package api
@@ -82,6 +83,7 @@ type Config struct {
 	Promises      func() *Promises   // what is promised and not kept yet, from memory; nil: it is not said
 	Metrics       http.Handler       // of GET /metrics; nil: there is none
 	Blocks        http.Handler       // of GET /ipfs/, a trustless IPFS gateway; nil: there is none
+	Files         Files              // of POST /v1/attachments; nil: there are none
 	Logger        *slog.Logger       // nil: slog.Default()
 }
 
@@ -156,10 +158,11 @@ func (s *Signal) Wait() <-chan struct{} {
 }
 
 type server struct {
-	cfg    Config
-	bodies atomic.Int64    // bytes of bodies being read and served
-	ending <-chan struct{} // closed when the server shuts down
-	heavy  chan struct{}   // held while something is decoded or listed that takes far more than it weighs
+	cfg     Config
+	bodies  atomic.Int64    // bytes of bodies being read and served
+	ending  <-chan struct{} // closed when the server shuts down
+	uploads chan struct{}   // held by each upload of an attachment
+	heavy   chan struct{}   // held while something is decoded or listed that takes far more than it weighs
 }
 
 // NewServer returns a server for the configuration; it listens nowhere yet. Its timeouts are for
@@ -185,7 +188,7 @@ func NewServer(cfg Config) *http.Server {
 		cfg.MaxAge = batcher.DefaultMaxAge
 	}
 	ending := make(chan struct{})
-	s := &server{cfg: cfg, ending: ending, heavy: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+	s := &server{cfg: cfg, ending: ending, uploads: make(chan struct{}, uploads), heavy: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
 	srv := &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -211,6 +214,7 @@ func (s *server) routes() http.Handler {
 		"GET /v1/messages/{id}/receipt": s.receipt,
 		"GET /v1/batches":               s.batches,
 		"GET /v1/batches/{number}":      s.batch,
+		"POST /v1/attachments":          s.attach,
 		"POST /v1/flush":                s.flush,
 		"GET /livez":                    s.live,
 		"GET /readyz":                   s.ready,

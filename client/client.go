@@ -78,6 +78,25 @@ func New(baseURL string, httpClient *http.Client) (*Client, error) {
 	return &Client{base: strings.TrimSuffix(u.String(), "/"), http: httpClient}, nil
 }
 
+// Attach uploads a file that a message will name, and returns the CID that the service gives it: it is for the caller to check. The
+// same file again is the same attachment. What no message names is dropped after a day.
+func (c *Client) Attach(ctx context.Context, r io.Reader) (cid string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/v1/attachments", r)
+	if err != nil {
+		return "", fmt.Errorf("upload attachment: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	b, _, err := c.send(req, maxAnswer)
+	var w struct{ CID string }
+	if err == nil {
+		err = json.Unmarshal(b, &w)
+	}
+	if err != nil {
+		return "", fmt.Errorf("upload attachment: %w", err)
+	}
+	return w.CID, nil
+}
+
 // Info returns what the service says about itself.
 func (c *Client) Info(ctx context.Context) (*Info, error) {
 	var w infoJSON
@@ -316,6 +335,11 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, limit
 			req.Header.Set("Authorization", "Bearer "+c.ImporterToken)
 		}
 	}
+	return c.send(req, limit)
+}
+
+// send returns the answer's body, as do does.
+func (c *Client) send(req *http.Request, limit int64) ([]byte, int, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, 0, unreachable(err)

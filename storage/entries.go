@@ -155,6 +155,9 @@ func setEntries(tx *badger.Txn, entries []proofs.Accepted) error {
 		if err := tx.Set(hashKey('i', a.Entry.Message), key(0, a.Entry.Index, first)[1:]); err != nil {
 			return err
 		}
+		if err := setAttachments(tx, a); err != nil {
+			return err
+		}
 		if len(packed) >= maxPacked || i == len(entries)-1 {
 			if err := tx.Set(key('e', first), packed); err != nil {
 				return err
@@ -163,6 +166,33 @@ func setEntries(tx *badger.Txn, entries []proofs.Accepted) error {
 		}
 	}
 	return nil
+}
+
+// setAttachments notes which files the message names.
+func setAttachments(tx *badger.Txn, a *proofs.Accepted) error {
+	if a.Message == nil {
+		return nil
+	}
+	for _, cid := range a.Message.Attachments {
+		if err := tx.Set(attachmentKey(cid), key(0, a.Entry.Index)[1:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func attachmentKey(cid string) []byte { return hashKey('a', proofs.Keccak([]byte(cid))) }
+
+// Named reports whether a message of the log names the attachment.
+func (db *DB) Named(_ context.Context, cid string) (named bool, err error) {
+	err = db.badger.View(func(tx *badger.Txn) error {
+		_, err := tx.Get(attachmentKey(cid))
+		if named = err == nil; errors.Is(err, badger.ErrKeyNotFound) {
+			return nil
+		}
+		return err
+	})
+	return named, wrap(err, "look for messages that name %.100q", cid)
 }
 
 func sourceKey(room proofs.Room, source string) []byte {

@@ -10,6 +10,7 @@
 //	i message          8 bytes index, 8 bytes first of its e
 //	r room             8 bytes count, 32 bytes head, the room's name
 //	s room source i    a message of the room with that source, at index i; the source is hashed
+//	a attachment       index of the newest message that names it; its CID is hashed
 //	b number           the batch as JSON
 //	B first            number of the batch that begins at first
 //	u                  number of the first batch that is not finalized, number of the first without CID

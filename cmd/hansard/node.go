@@ -67,6 +67,7 @@ type node struct {
 	anchorer *anchor.Anchorer
 	issuer   *receipts.Issuer
 	guard    *guard.Guard
+	files    *attachments
 	answerer *guard.Answerer // nil: challenges are not answered
 	folding  *folding        // nil: the log is not folded
 	dev      *devchain.Chain // nil with an RPC
@@ -213,6 +214,7 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 	if n.anchorer, err = anchor.New(a); err != nil {
 		return err
 	}
+	n.files = &attachments{node: n.ipfs, log: n.db, logger: cfg.Logger, now: time.Now, limit: maxUnnamed}
 	n.issuer = receipts.New(n.chain, n.db, promise)
 	n.issuer.Durable = n.batcher.Durable
 	n.issuer.Mark = n
@@ -301,6 +303,7 @@ func (n *node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.halt(ctx, n.followHead) })
 	g.Go(func() error { return n.watchChain(ctx) })
 	g.Go(func() error { return n.guard.Run(ctx) })
+	g.Go(func() error { return n.files.Run(ctx) })
 	if n.answerer != nil {
 		g.Go(func() error { return n.answerer.Run(ctx) })
 	}

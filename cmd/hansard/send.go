@@ -36,6 +36,7 @@ func sendCommand() *cli.Command {
 			&cli.StringFlag{Name: "reply-to", Usage: "`ID` or receipt of the message that this answers"},
 			&cli.StringFlag{Name: "replaces", Usage: "`ID` or receipt of the message that this edits or retracts"},
 			&cli.StringFlag{Name: "wait", Usage: "wait for this `STATE`, such as finalized, and keep the receipt of then"},
+			attachFlag(),
 			outFlag("write the receipt to `FILE` (default: 8 digits of the id and .receipt.json)"),
 		}, ruleFlags()...),
 		Action: runSend,
@@ -70,6 +71,12 @@ func runSend(c *cli.Context) error {
 	}
 	chain := info.Chain
 	m.Log, m.NotBefore = chain.Log, info.NewestBlock
+	if m.Attachments, err = attachFiles(c, s); err != nil {
+		return err
+	}
+	if err := m.Check(); err != nil {
+		return usage("%w", err)
+	}
 	path, err := keepAt(c, chain.MessageDomain().MessageID(m))
 	if err != nil {
 		return err
@@ -183,11 +190,14 @@ func showSigned(w io.Writer, chain proofs.Chain, m *proofs.Message, account stri
 		return h.String()
 	}
 	fmt.Fprintf(w, "You are signing (EIP-712, Message, chain %d, contract %s):\n", chain.ChainID, chain.AnchorLog)
-	for _, f := range [][2]string{
+	fields := [][2]string{
 		{"log", m.Log.String()}, {"room", string(m.Room)}, {"author", string(m.Author) + " (" + account + ")"},
 		{"sentAt", msUTC(m.SentAt)}, {"kind", m.Kind}, {"replyTo", reference(m.ReplyTo)}, {"replaces", reference(m.Replaces)}, {"notBefore", reference(m.NotBefore)},
-		{"body", "| " + strings.ReplaceAll(visible(m.Body), "\n", "\n             | ")},
-	} {
+	}
+	for _, cid := range m.Attachments {
+		fields = append(fields, [2]string{"attached", cid})
+	}
+	for _, f := range append(fields, [2]string{"body", "| " + strings.ReplaceAll(visible(m.Body), "\n", "\n             | ")}) {
 		fmt.Fprintf(w, "  %-10s %s\n", f[0], f[1])
 	}
 }

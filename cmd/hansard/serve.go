@@ -82,6 +82,7 @@ func serve(c *cli.Context) error {
 		Promises: n.promises,
 		Metrics:  n.metrics(cfg.Batch.Promise, logger),
 		Blocks:   blocks,
+		Files:    n.files,
 	})
 	if err := announce(c, n, cfg.Dir, ln.Addr()); err != nil {
 		return errors.Join(err, n.Close())

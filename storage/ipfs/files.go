@@ -234,3 +234,13 @@ func (c *cars) forget(root cid.Cid, found map[proofs.Hash]where) error {
 	}
 	return batch.Flush()
 }
+
+// FileCID returns the CID and the size of the file that KeepFile would keep.
+func FileCID(ctx context.Context, r io.Reader) (id string, size int64, err error) {
+	counted := &limited{r: r}
+	root, err := layOut(ctx, counted, func(cid.Cid, []byte) error { return nil })
+	if err != nil {
+		return "", 0, fmt.Errorf("read file: %w", err)
+	}
+	return root.String(), counted.n, nil
+}

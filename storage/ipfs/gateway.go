@@ -19,31 +19,33 @@ const (
 )
 
 // Gateway returns a trustless IPFS gateway over the blocks that are here: GET and HEAD of /ipfs/CID as a raw
-// block or as a CAR of that block alone, to be cached for ever. It fetches from nobody, converts nothing and follows no link:
-// each manifest links to the one before, and so the newest to all that was ever pinned.
+// block or as a CAR, to be cached for ever. It fetches from nobody and converts nothing. A CAR holds all of an attachment, but
+// of a batch one block alone: each manifest links to the one before, and so the newest to all that was ever pinned.
 func (n *Node) Gateway() (http.Handler, error) {
 	backend, err := gateway.NewBlocksBackend(blockservice.New(n.blocks, offline.Exchange(n.blocks)))
 	if err != nil {
 		return nil, fmt.Errorf("open gateway: %w", err)
 	}
-	return oneBlock(gateway.NewHandler(gateway.Config{
+	return bounded(gateway.NewHandler(gateway.Config{
 		NoDNSLink: true, DisableHTMLErrors: true,
 		MaxConcurrentRequests: maxGatewayRequests, MaxRequestDuration: maxGatewayTime,
 		MetricsRegistry: prometheus.NewRegistry(),
 	}, backend)), nil
 }
 
-// oneBlock refuses what takes more than the block that the path names.
-func oneBlock(next http.Handler) http.Handler {
+// bounded refuses what takes more than the block or the attachment that the path names.
+func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		format, scope := r.URL.Query().Get("format"), r.URL.Query()["dag-scope"]
 		accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
 		wantsCAR := format == "car" || format != "raw" && strings.Contains(accept, "vnd.ipld.car") // the format counts first
-		switch cid := strings.TrimPrefix(r.URL.Path, "/ipfs/"); {
-		case strings.Contains(strings.TrimSuffix(cid, "/"), "/"):
+		name := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/ipfs/"), "/")
+		_, notFile := parseFile(name)
+		switch {
+		case strings.Contains(name, "/"):
 			http.Error(w, "paths are not followed: ask for each block by its own CID", http.StatusBadRequest)
-		case wantsCAR && (len(scope) != 1 || scope[0] != "block"):
-			http.Error(w, "a CAR holds one block here: ask with dag-scope=block, and for what it links to in the same way", http.StatusBadRequest)
+		case wantsCAR && notFile != nil && (len(scope) != 1 || scope[0] != "block"):
+			http.Error(w, "a CAR holds one block of a batch here: ask with dag-scope=block, and for what it links to in the same way", http.StatusBadRequest)
 		default:
 			next.ServeHTTP(w, r)
 		}
