@@ -30,7 +30,7 @@ func watchtowerCommand() *cli.Command {
 			"Without --once it runs until it is interrupted. With it, exit codes: 14 a promise was broken, 12 something\n" +
 			"is undetermined, 20 the nodes do not answer, 0 otherwise. docs/watchtower.md has the rest.",
 		Flags: append(append(siteFlags(), accountFlags()...), trustFlag(), keystoreFlag(), passwordFlag(),
-			&cli.StringFlag{Name: "promises", Required: true, Usage: "`DIR` with the promises"},
+			&cli.StringFlag{Name: "promises", Usage: "`DIR` with the promises"},
 			&cli.StringSliceFlag{Name: "gateway", Usage: "`URL` of an IPFS gateway, or of the service, to fetch what batches hold from; may be repeated: nothing that it says is believed"},
 			&cli.StringFlag{Name: "evidence", Usage: "write evidence into `DIR` (default: the folder evidence of --promises)"},
 			&cli.StringFlag{Name: "cache", Usage: "keep what batches hold in `DIR` (default: the folder leaves of --promises)"},
@@ -51,6 +51,9 @@ func watchtowerCommand() *cli.Command {
 func runWatchtower(c *cli.Context) error {
 	if c.Args().Present() {
 		return usage("watchtower takes no argument: name the folder with --promises DIR")
+	}
+	if c.String("promises") == "" {
+		return usage("which promises? give --promises DIR, the folder that they are put into")
 	}
 	cfg, err := watchtowerFrom(c)
 	if err != nil {
