@@ -286,6 +286,29 @@ func TestTurns(t *testing.T) {
 	w.wantCredit(submitter, 1)
 }
 
+// TestTurnsEnd: who challenges without end does not keep anchors away. Where the time runs out, answers go on.
+func TestTurnsEnd(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(4)
+	w.jump(2 * promised)
+	for _, i := range []int{0, 1, 2, 3} {
+		w.challenge(promises[i])
+	}
+	a := w.answerer(func(c *guard.AnswererConfig) { c.Turn = time.Nanosecond })
+	for open := 3; open > 1; open-- {
+		w.step(a)
+		w.wantOpen(open)
+		if a.Sending() {
+			t.Error("an anchor would have to wait between two steps")
+		}
+	}
+	w.jump(bond.AnswerTime/2 + time.Minute)
+	w.challenge(promises[4])
+	w.challenge(promises[5])
+	w.step(a) // the two of before
+	w.wantOpen(2)
+}
+
 // TestTurnsNear: where the time to answer runs out, an anchor that waits for its fee gives its nonce to the answer, and
 // gets the next one. Neither is lost.
 func TestTurnsNear(t *testing.T) {

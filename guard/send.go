@@ -90,7 +90,7 @@ func (a *Answerer) answer(ctx context.Context, s *bond.State, d *demand) error {
 	if err != nil {
 		return err
 	}
-	near := d.AnswerBy-s.Block.Time < uint64(bond.AnswerTime/time.Second/2)
+	near := d.near(&s.Block)
 	a.sending.Store(true)
 	defer a.sending.Store(false)
 	if busy, err := a.busy(ctx, s.Block.Hash); err != nil || busy && !near {

@@ -169,6 +169,42 @@ func TestDepositsComeBack(t *testing.T) {
 	}
 }
 
+// TestDemandsEnd: an operator that hides what it anchored and answers takes so many deposits and no more.
+func TestDemandsEnd(t *testing.T) {
+	w := newWorld(t)
+	var given []proofs.Promise
+	for i := range 6 {
+		e := w.entry(uint64(i), "x")
+		given = append(given, w.promise(e, time.Hour))
+		w.give(string(rune('a'+i)), e, given[i])
+		w.anchor(e)
+	}
+	w.hide()
+	w.cfg.Demand, w.cfg.Demands, w.cfg.Patience = true, 4, -1
+	w.pass(2 * time.Hour)
+	challenged := 0
+	for range 4 {
+		w.round()
+		for _, e := range w.happened(KindSent) {
+			challenged++
+			b, ok := w.w.order[0].book.BatchOf(e.Promise.Index)
+			if !ok {
+				t.Fatal("no batch")
+			}
+			w.must(w.operator, bond.PlanAnswer(w.log, e.Promise, b.Batch, w.w.order[0].book.Path(b.Number), nil))
+		}
+		w.pass(2 * time.Hour)
+	}
+	if challenged != 4 || w.bonded().Open != 0 {
+		t.Errorf("%d challenges were sent, %d are open; %s", challenged, w.bonded().Open, w.told())
+	}
+	w.restart()
+	w.round()
+	if sent := len(w.happened(KindSent)); sent != 2 {
+		t.Errorf("after a restart %d are sent; %s", sent, w.told())
+	}
+}
+
 // TestNoBond knows who promised by the trust file alone.
 func TestNoBond(t *testing.T) {
 	w := newWorld(t)

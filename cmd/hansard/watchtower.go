@@ -41,6 +41,7 @@ func watchtowerCommand() *cli.Command {
 			&cli.BoolFlag{Name: "answer", Usage: "answer open challenges whose proof is held (spends gas)"},
 			&cli.BoolFlag{Name: "challenge", Usage: "challenge promises in batches that no gateway shows, and conclude (spends gas, and a deposit of 0.01 of the chain's coin at a time)"},
 			&cli.DurationFlag{Name: "patience", Value: watchtower.DefaultPatience, Usage: "`TIME` that a batch is asked for in vain before --challenge challenges it"},
+			&cli.IntFlag{Name: "max-challenges", Value: watchtower.DefaultDemands, Usage: "send at most `N` challenges until it is started again: each deposit is lost to an operator that answers"},
 			&cli.BoolFlag{Name: "slash", Usage: "slash the bond when a promise is broken (spends gas)"},
 			&cli.StringFlag{Name: "max-cost", Value: defaultMaxCost, Usage: "sign nothing if all may cost more in the worst case: `ETH`, or an amount with its unit"},
 		),
@@ -100,7 +101,7 @@ func watchtowerFrom(c *cli.Context) (cfg watchtower.Config, err error) {
 	dir := c.String("promises")
 	cfg = watchtower.Config{
 		Dir: dir, Evidence: c.String("evidence"), Cache: c.String("cache"), Every: c.Duration("every"), Patience: c.Duration("patience"),
-		Answer: c.Bool("answer"), Demand: c.Bool("challenge"), Slash: c.Bool("slash"),
+		Answer: c.Bool("answer"), Demand: c.Bool("challenge"), Demands: c.Int("max-challenges"), Slash: c.Bool("slash"),
 		Recover: identity.Recover,
 	}
 	if cfg.Evidence == "" {
@@ -112,6 +113,8 @@ func watchtowerFrom(c *cli.Context) (cfg watchtower.Config, err error) {
 	switch {
 	case cfg.Every <= 0:
 		return cfg, usage("--every: want a time over 0, got %s", cfg.Every)
+	case cfg.Demands <= 0:
+		return cfg, usage("--max-challenges: want 1 or more, got %d", cfg.Demands)
 	case cfg.Patience < 0:
 		return cfg, usage("--patience: want 0 or more, got %s", cfg.Patience)
 	case cfg.Patience == 0:
