@@ -229,9 +229,13 @@ func (w *world) included(name string, e proofs.Entry, sibling proofs.Hash) {
 // TestForged challenges at once what was anchored with a payload that is not its own.
 func TestForged(t *testing.T) {
 	w := newWorld(t)
-	e := w.entry(0, "a")
+	e, other := w.entry(0, "a"), w.entry(1, "b")
 	w.give("a", e, w.promise(e, time.Hour))
-	b := proofs.Batch{Root: e.Leaf(), Size: 1, CID: w.blocks.put([]byte("nothing"))}
+	root, err := proofs.Root([]proofs.Hash{e.Leaf(), other.Leaf()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := proofs.Batch{Root: root, Size: 2, CID: w.blocks.put([]byte("nothing"))}
 	w.anchorBatch(&b)
 	w.pass(2 * time.Hour)
 	w.cfg.Demand = true
