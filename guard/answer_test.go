@@ -35,6 +35,21 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestPathCount: nodes that count more batches than there are take no memory.
+func TestPathCount(t *testing.T) {
+	w := newWorld(t)
+	w.batches(3)
+	a := w.answerer(nil)
+	for _, number := range []uint64{0, 2} {
+		if path, err := a.Path(t.Context(), number, 1<<32-1); err == nil {
+			t.Errorf("batch %d has a path of %d", number, len(path))
+		}
+	}
+	if path, err := a.Path(t.Context(), 1, 3); err != nil || len(path) != 1 {
+		t.Errorf("a path of %d, %v", len(path), err)
+	}
+}
+
 // TestAnswerAfterRestart finds what was challenged while nothing ran, three days back and not further.
 func TestAnswerAfterRestart(t *testing.T) {
 	w := newWorld(t)
