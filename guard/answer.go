@@ -27,12 +27,13 @@ type Entries interface {
 }
 
 const (
-	defaultPoll   = time.Minute     // there are three days
-	defaultWindow = 2_000           // blocks: what public nodes grant
-	attempt       = 2 * time.Minute // that an answer may take to be mined before it is sent again for more
-	margin        = time.Hour       // that is looked back beyond the oldest challenge that can be answered
-	reorg         = 256             // blocks that are looked at again
-	tries         = 3               // to build an answer that the contract takes at the newest block
+	defaultPoll   = time.Minute      // there are three days
+	defaultWindow = 2_000            // blocks: what public nodes grant
+	attempt       = 2 * time.Minute  // that an answer may take to be mined before it is sent again for more
+	turn          = 10 * time.Minute // that answers are sent in a row while anchors wait: who challenges without end must not stop the log
+	margin        = time.Hour        // that is looked back beyond the oldest challenge that can be answered
+	reorg         = 256              // blocks that are looked at again
+	tries         = 3                // to build an answer that the contract takes at the newest block
 )
 
 // DefaultAnswerCap is what one answer may cost, in wei: 0.05 ether. For an entry of a batch of 2^20 that is 314 gwei a gas, which
@@ -54,6 +55,7 @@ type AnswererConfig struct {
 	Poll      time.Duration // between looks; zero: 1 min
 	TxPoll    time.Duration // between looks for a transaction's receipt; zero: 3 s
 	Attempt   time.Duration // that an answer may take to be mined before it is sent again for more; zero: 2 min
+	Turn      time.Duration // after which a step ends, but for challenges whose time is half over, so that anchors have their turn; zero: 10 min
 	Logger    *slog.Logger  // nil: discards
 }
 
@@ -93,6 +95,11 @@ type demand struct {
 	lost  bool // it cannot be answered
 }
 
+// near reports whether half of the time to answer is over.
+func (d *demand) near(head *nodes.Block) bool {
+	return d.AnswerBy < head.Time+uint64(bond.AnswerTime/time.Second/2)
+}
+
 // Challenges says how many of a log's promises are challenged.
 type Challenges struct {
 	Open     int       // and not answered yet
@@ -109,6 +116,7 @@ func NewAnswerer(cfg AnswererConfig) (*Answerer, error) {
 	set(&cfg.Window, defaultWindow)
 	set(&cfg.Poll, defaultPoll)
 	set(&cfg.Attempt, attempt)
+	set(&cfg.Turn, turn)
 	if cfg.Cap == nil {
 		cfg.Cap = DefaultAnswerCap()
 	}
@@ -153,6 +161,7 @@ func (a *Answerer) Run(ctx context.Context) error {
 		if err := a.Step(ctx); err != nil && ctx.Err() == nil {
 			a.cfg.Logger.WarnContext(ctx, "challenges not looked for", "err", err, "retry_in", a.cfg.Poll)
 		}
+		timer.Reset(a.cfg.Poll) // an anchor is signed before the next one, however long this one took
 		select {
 		case <-ctx.Done():
 			return nil
@@ -162,7 +171,8 @@ func (a *Answerer) Run(ctx context.Context) error {
 }
 
 // Step looks for open challenges and answers what can be answered now, the most urgent first. It may be cut off at any
-// point and repeated. What is wrong with one challenge is logged and tried again at the next step.
+// point and repeated. What is wrong with one challenge is logged and tried again at the next step. After AnswererConfig.Turn it
+// leaves the rest to the next one.
 func (a *Answerer) Step(ctx context.Context) error {
 	s, err := bond.Read(ctx, a.cfg.Nodes, a.cfg.Log)
 	if err != nil {
@@ -179,7 +189,11 @@ func (a *Answerer) Step(ctx context.Context) error {
 		return err
 	}
 	a.report(open)
-	for _, d := range open {
+	began := time.Now()
+	for i, d := range open {
+		if i > 0 && time.Since(began) > a.cfg.Turn && !d.near(&s.Block) {
+			break
+		}
 		err := a.answer(ctx, s, d)
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -35,6 +35,21 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestPathCount: nodes that count more batches than there are take no memory.
+func TestPathCount(t *testing.T) {
+	w := newWorld(t)
+	w.batches(3)
+	a := w.answerer(nil)
+	for _, number := range []uint64{0, 2} {
+		if path, err := a.Path(t.Context(), number, 1<<32-1); err == nil {
+			t.Errorf("batch %d has a path of %d", number, len(path))
+		}
+	}
+	if path, err := a.Path(t.Context(), 1, 3); err != nil || len(path) != 1 {
+		t.Errorf("a path of %d, %v", len(path), err)
+	}
+}
+
 // TestAnswerAfterRestart finds what was challenged while nothing ran, three days back and not further.
 func TestAnswerAfterRestart(t *testing.T) {
 	w := newWorld(t)
@@ -284,6 +299,29 @@ func TestTurns(t *testing.T) {
 	w.anchor()
 	w.wantOpen(0)
 	w.wantCredit(submitter, 1)
+}
+
+// TestTurnsEnd: who challenges without end does not keep anchors away. Where the time runs out, answers go on.
+func TestTurnsEnd(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(4)
+	w.jump(2 * promised)
+	for _, i := range []int{0, 1, 2, 3} {
+		w.challenge(promises[i])
+	}
+	a := w.answerer(func(c *guard.AnswererConfig) { c.Turn = time.Nanosecond })
+	for open := 3; open > 1; open-- {
+		w.step(a)
+		w.wantOpen(open)
+		if a.Sending() {
+			t.Error("an anchor would have to wait between two steps")
+		}
+	}
+	w.jump(bond.AnswerTime/2 + time.Minute)
+	w.challenge(promises[4])
+	w.challenge(promises[5])
+	w.step(a) // the two of before
+	w.wantOpen(2)
 }
 
 // TestTurnsNear: where the time to answer runs out, an anchor that waits for its fee gives its nonce to the answer, and

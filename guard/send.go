@@ -61,8 +61,8 @@ func (a *Answerer) path(ctx context.Context, number, count uint64) ([]proofs.Has
 	// The peak above the batch is over these; of the others only the count matters.
 	height := bits.Len64(number^count) - 1
 	first := number >> height << height
-	hashes := make([]proofs.Hash, count)
-	for at := first; at < first+1<<height; {
+	var hashes []proofs.Hash // as many as the store has, whatever nodes count
+	for at := first; at < first+1<<height; at = first + uint64(len(hashes)) {
 		batches, err := a.cfg.Store.Batches(ctx, at, int(min(page, first+1<<height-at)))
 		if err != nil {
 			return nil, err
@@ -74,11 +74,10 @@ func (a *Answerer) path(ctx context.Context, number, count uint64) ([]proofs.Has
 			if batches[i].State < proofs.StateIncluded {
 				return nil, fmt.Errorf("batch %d is on the chain and not found in a block yet", batches[i].Number)
 			}
-			hashes[at] = batches[i].Hash()
-			at++
+			hashes = append(hashes, batches[i].Hash())
 		}
 	}
-	return proofs.ProveRange(hashes, number), nil
+	return proofs.ProveRange(hashes, number-first), nil
 }
 
 // answer answers one challenge, if it is its turn. Nothing is written down: whether the answer arrived is on the chain.
@@ -90,7 +89,7 @@ func (a *Answerer) answer(ctx context.Context, s *bond.State, d *demand) error {
 	if err != nil {
 		return err
 	}
-	near := d.AnswerBy-s.Block.Time < uint64(bond.AnswerTime/time.Second/2)
+	near := d.near(&s.Block)
 	a.sending.Store(true)
 	defer a.sending.Store(false)
 	if busy, err := a.busy(ctx, s.Block.Hash); err != nil || busy && !near {

@@ -193,6 +193,9 @@ func TestChain(t *testing.T) {
 		}
 	}
 	check(0)
+	if h := q.Health(); h[0].Outvoted == 0 || h[1].Outvoted+h[2].Outvoted > 0 {
+		t.Errorf("health: %+v", h)
+	}
 	old, err := c.Client().HeaderByNumber(t.Context(), big.NewInt(3))
 	if err == nil {
 		err = c.Fork(old.Hash())
@@ -207,9 +210,6 @@ func TestChain(t *testing.T) {
 	}
 	if _, err := q.TxReceipt(t.Context(), proofs.Hash{1}); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
-	}
-	if h := q.Health(); h[0].Outvoted == 0 || h[1].Outvoted+h[2].Outvoted > 0 {
-		t.Errorf("health: %+v", h)
 	}
 }
 

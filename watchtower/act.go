@@ -40,12 +40,18 @@ func (l *followed) act(ctx context.Context) error {
 	demanded := l.demanded()
 	for _, x := range l.promises {
 		action := l.next(x, demanded)
+		if action == promises.Challenge && l.w.demands >= l.w.cfg.Demands {
+			l.w.say(ctx, "challenge promises", fmt.Errorf("%d were challenged since the start, and no more are: deposits are lost to an operator that answers; "+
+				"start again with more, or look whether other gateways show batch %d", l.w.demands, x.finding.Batch.Number))
+			continue
+		}
 		if action == promises.None || !l.do(ctx, x.id, x.finding, action) {
 			continue
 		}
 		if action != promises.Challenge {
 			break // the bond is gone: what else is due is decided about again
 		}
+		l.w.demands++
 		demanded[x.finding.Batch.Number] = true
 	}
 	return errors.Join(errs...)

@@ -125,9 +125,9 @@ func TestChallengesMove(t *testing.T) {
 func TestDemands(t *testing.T) {
 	w := newWorld(t)
 	for i := range 5 {
-		e := w.entry(uint64(i), "x")
+		e := w.entry(uint64(2*i), "x")
 		w.give(string(rune('a'+i)), e, w.promise(e, time.Hour))
-		w.anchor(e)
+		w.anchor(e, w.entry(e.Index+1, "y"))
 	}
 	w.hide()
 	w.cfg.Demand, w.cfg.Patience = true, -1
@@ -145,14 +145,14 @@ func TestDemands(t *testing.T) {
 func TestDepositsComeBack(t *testing.T) {
 	w := newWorld(t)
 	for i := range 2 {
-		e := w.entry(uint64(i), "x")
+		e := w.entry(uint64(2*i), "x")
 		w.give(string(rune('a'+i)), e, w.promise(e, time.Hour))
-		w.anchor(e)
+		w.anchor(e, w.entry(e.Index+1, "y"))
 	}
-	others := w.entry(2, "x")
+	others := w.entry(4, "x")
 	p := w.promise(others, time.Hour)
 	w.give("c", others, p)
-	w.anchor(others)
+	w.anchor(others, w.entry(5, "y"))
 	w.hide()
 	w.pass(2 * time.Hour)
 	w.challenge(p)
@@ -166,6 +166,42 @@ func TestDepositsComeBack(t *testing.T) {
 	credit, err := bond.Credits(t.Context(), w.nodes, w.log, w.bonded().Block.Hash, w.tower.Address())
 	if err != nil || credit.Cmp(new(big.Int).Mul(bond.Deposit(), big.NewInt(2))) != 0 || w.bonded().Open != 1 || !w.bonded().Broken {
 		t.Errorf("%s wei are credited, %v; %d challenges are open; %s", credit, err, w.bonded().Open, w.told())
+	}
+}
+
+// TestDemandsEnd: an operator that hides what it anchored and answers takes so many deposits and no more.
+func TestDemandsEnd(t *testing.T) {
+	w := newWorld(t)
+	sibling := map[uint64]proofs.Hash{}
+	for i := range 6 {
+		e, other := w.entry(uint64(2*i), "x"), w.entry(uint64(2*i+1), "y")
+		sibling[e.Index] = other.Leaf()
+		w.give(string(rune('a'+i)), e, w.promise(e, time.Hour))
+		w.anchor(e, other)
+	}
+	w.hide()
+	w.cfg.Demand, w.cfg.Demands, w.cfg.Patience = true, 4, -1
+	w.pass(2 * time.Hour)
+	challenged := 0
+	for range 4 {
+		w.round()
+		for _, e := range w.happened(KindSent) {
+			challenged++
+			b, ok := w.w.order[0].book.BatchOf(e.Promise.Index)
+			if !ok {
+				t.Fatal("no batch")
+			}
+			w.must(w.operator, bond.PlanAnswer(w.log, e.Promise, b.Batch, w.w.order[0].book.Path(b.Number), []proofs.Hash{sibling[e.Promise.Index]}))
+		}
+		w.pass(2 * time.Hour)
+	}
+	if challenged != 4 || w.bonded().Open != 0 {
+		t.Errorf("%d challenges were sent, %d are open; %s", challenged, w.bonded().Open, w.told())
+	}
+	w.restart()
+	w.round()
+	if sent := len(w.happened(KindSent)); sent != 2 {
+		t.Errorf("after a restart %d are sent; %s", sent, w.told())
 	}
 }
 
@@ -258,7 +294,7 @@ func TestSlowGateway(t *testing.T) {
 // TestDiskFails goes on without a disk, says so, and makes up for it.
 func TestDiskFails(t *testing.T) {
 	w := newWorld(t)
-	kept, broken := w.entry(0, "a"), w.entry(1, "b")
+	kept, broken := w.entry(0, "a"), w.entry(2, "b")
 	w.give("a", kept, w.promise(kept, time.Hour))
 	w.give("b", broken, w.promise(broken, time.Hour))
 	w.want(w.round(), 2, 0, 0, 0)
@@ -267,7 +303,7 @@ func TestDiskFails(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.anchor(kept)
+	w.anchor(kept, w.entry(1, "x"))
 	w.pass(2 * time.Hour)
 	sum := w.round()
 	if !errors.Is(sum.Err, fs.ErrNotExist) || sum.Broken != 1 || sum.Unknown != 1 || len(w.happened(KindTrouble)) != 1 {

@@ -7,6 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/hansard-dao/hansard/anchor"
+	"github.com/hansard-dao/hansard/bindings"
 	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/proofs"
 )
@@ -73,6 +77,53 @@ func TestBreaches(t *testing.T) {
 			}
 			w.evidence() // still one file
 		})
+	}
+}
+
+// TestDecoy: a promise of a key that expired, for another leaf at the index, hides no breach that costs the bond.
+func TestDecoy(t *testing.T) {
+	w := newWorld(t)
+	old := newKey(t)
+	state := w.bonded()
+	plan, err := state.PlanAddKey(bond.Key{Address: old.Address()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.operator, plan...)
+	w.must(w.operator, anchor.Planned{What: "revoke", To: w.log.PromiseBond, Data: bindings.NewPromiseBond().PackRevokeKey(w.log.Log, common.Address(old.Address()))})
+	w.pass(bond.UnbondingTime + time.Hour)
+	w.cfg.Slash = true
+	for _, c := range []struct{ name, text string }{{"a", "another"}, {"b", "what b holds"}} { // read before and after
+		e := w.entry(0, c.text)
+		p := w.promise(e, time.Hour)
+		w.give(c.name, e, w.sign(old, p))
+	}
+	e := w.entry(0, "what b holds")
+	w.give("c", e, w.promise(e, time.Hour))
+	w.round()
+	if w.bonded().Broken {
+		t.Fatalf("slashed by promises of an expired key: %s", w.told())
+	}
+	w.pass(2 * time.Hour)
+	w.round()
+	if !w.bonded().Broken {
+		t.Fatalf("missed, and not slashed: %s", w.told())
+	}
+}
+
+// TestDecoyConflict: nor does one hide a conflict of keys that count.
+func TestDecoyConflict(t *testing.T) {
+	w := newWorld(t)
+	stranger := newKey(t)
+	w.cfg.Trust.Logs[0].PromiseKeys = append(w.cfg.Trust.Logs[0].PromiseKeys, stranger.Address())
+	w.cfg.Slash = true
+	e, other := w.entry(3, "a"), w.entry(3, "b")
+	w.give("a", e, w.sign(stranger, w.promise(e, time.Hour)))
+	w.give("b", e, w.promise(e, 2*time.Hour))
+	w.give("c", other, w.promise(other, time.Hour))
+	w.round()
+	if !w.bonded().Broken {
+		t.Fatalf("a conflict, and not slashed: %s", w.told())
 	}
 }
 
@@ -178,9 +229,13 @@ func (w *world) included(name string, e proofs.Entry, sibling proofs.Hash) {
 // TestForged challenges at once what was anchored with a payload that is not its own.
 func TestForged(t *testing.T) {
 	w := newWorld(t)
-	e := w.entry(0, "a")
+	e, other := w.entry(0, "a"), w.entry(1, "b")
 	w.give("a", e, w.promise(e, time.Hour))
-	b := proofs.Batch{Root: e.Leaf(), Size: 1, CID: w.blocks.put([]byte("nothing"))}
+	root, err := proofs.Root([]proofs.Hash{e.Leaf(), other.Leaf()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := proofs.Batch{Root: root, Size: 2, CID: w.blocks.put([]byte("nothing"))}
 	w.anchorBatch(&b)
 	w.pass(2 * time.Hour)
 	w.cfg.Demand = true

@@ -26,7 +26,7 @@ type followed struct {
 	judge    *promises.Judge
 	promises []*watched // by index
 	byKey    map[watchedKey]*watched
-	first    map[uint64]*watched     // of an index, by a key that counts
+	counted  map[uint64][]*watched   // of an index, by keys that count: one for each key and leaf
 	shown    map[uint64]shown        // by index
 	keys     map[proofs.Address]bool // that count, or not; asked for again after keysFor
 	keysAt   time.Time
@@ -48,7 +48,6 @@ type watched struct {
 	signer   proofs.Address
 	path     string                 // of the first file that held it
 	evidence *proofs.BreachEvidence // of a substitution, made by somebody; nil: none
-	second   *watched               // of a conflict; nil: none
 	finding  *promises.Finding      // nil: not decided yet
 	looked   look                   // when it was decided
 	counts   bool                   // a key of the log signed it
@@ -74,7 +73,7 @@ type look struct {
 
 func (w *Watchtower) follow(c proofs.Chain, trusted []proofs.Address) (*followed, error) {
 	l := &followed{
-		w: w, chain: c, name: fmt.Sprintf("log %s", c.Log), trusted: trusted, byKey: map[watchedKey]*watched{}, first: map[uint64]*watched{},
+		w: w, chain: c, name: fmt.Sprintf("log %s", c.Log), trusted: trusted, byKey: map[watchedKey]*watched{}, counted: map[uint64][]*watched{},
 		shown: map[uint64]shown{},
 		keys:  map[proofs.Address]bool{}, store: newFetching(), open: challenges{known: map[proofs.Hash]bond.Challenge{}}, retry: map[proofs.Hash]attempt{},
 	}
@@ -258,6 +257,9 @@ func (l *followed) decide(ctx context.Context, x *watched, i int) error {
 	if err != nil {
 		return err
 	}
+	if x.finding != nil && x.finding.Breach != f.Breach {
+		x.written = false
+	}
 	x.finding, x.looked = f, at
 	if x.since.IsZero() && f.Outcome == promises.Unknown {
 		x.since = l.w.cfg.Now()
@@ -281,23 +283,57 @@ func (l *followed) settled(x *watched) bool {
 	return false
 }
 
-// find asks the judge, first for a conflict with another promise.
+// find asks the judge, first for a conflict with another promise. One of a key for which the bond cannot be slashed any more
+// does not hide another breach.
 func (l *followed) find(ctx context.Context, x *watched) (*promises.Finding, error) {
-	if x.counts {
-		first := l.first[x.Index]
-		if first == nil {
-			l.first[x.Index] = x
-		} else if first.Leaf != x.Leaf {
-			x.second = first
+	conflict, err := l.conflict(ctx, x)
+	if err != nil || conflict != nil && conflict.Enforceable == nil {
+		return conflict, err
+	}
+	alone, err := l.alone(ctx, x)
+	if conflict != nil && (err != nil || alone.Outcome != promises.Broken || alone.Enforceable != nil) {
+		return conflict, err
+	}
+	return alone, err
+}
+
+// maxCounted is how many promises of an index a conflict is looked for with: an honest operator makes one.
+const maxCounted = 64
+
+// conflict is the finding about the promise with one that was read before it, of another leaf: if there is one, one for which
+// the bond can be slashed. nil: there is no conflict.
+func (l *followed) conflict(ctx context.Context, x *watched) (found *promises.Finding, err error) {
+	if !x.counts {
+		return nil, nil
+	}
+	all := l.counted[x.Index]
+	same := func(y *watched) bool { return y == x || y.signer == x.signer && y.Leaf == x.Leaf }
+	if at := slices.IndexFunc(all, same); at >= 0 {
+		all = all[:at]
+	} else if len(all) < maxCounted {
+		l.counted[x.Index] = append(all, x)
+	}
+	for _, y := range all {
+		if y.Leaf == x.Leaf || found != nil && found.Enforceable == nil {
+			continue
+		}
+		pair := [2]*watched{x, y}
+		if bytes.Compare(x.id[:], y.id[:]) > 0 { // whichever was read first, the evidence is the same
+			pair = [2]*watched{y, x}
+		}
+		f, err := l.judge.DecideConflict(ctx, [2]proofs.Promise{pair[0].Promise, pair[1].Promise})
+		if err != nil {
+			return nil, err
+		}
+		if found == nil || f.Enforceable == nil {
+			found = f
 		}
 	}
-	if x.second != nil {
-		pair := [2]*watched{x, x.second}
-		if bytes.Compare(x.id[:], x.second.id[:]) > 0 { // whichever was read first, the evidence is the same
-			pair = [2]*watched{x.second, x}
-		}
-		return l.judge.DecideConflict(ctx, [2]proofs.Promise{pair[0].Promise, pair[1].Promise})
-	}
+	return found, nil
+}
+
+// alone is the finding about the promise by itself.
+func (l *followed) alone(ctx context.Context, x *watched) (*promises.Finding, error) {
 	if f := l.kept(x); f != nil {
 		return f, nil
 	}

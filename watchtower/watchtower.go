@@ -19,6 +19,7 @@ import (
 const (
 	DefaultEvery    = time.Minute
 	DefaultPatience = time.Hour // a gateway's outage is no reason to pay a deposit; days are left
+	DefaultDemands  = 10        // an operator that hides batches and answers earns the deposits
 )
 
 // Sender sends the transactions that a watchtower makes.
@@ -45,6 +46,7 @@ type Config struct {
 	Sender   Sender        // nil: nothing is sent
 	Answer   bool          // answer open challenges whose proof is here
 	Demand   bool          // challenge what nobody shows, and conclude
+	Demands  int           // most challenges that are sent, of all logs; zero: DefaultDemands
 	Slash    bool          // slash for breaches, and conclude
 
 	// Recover returns who signed a digest; nil: proofs.Recover.
@@ -63,6 +65,7 @@ func (c *Config) validate() error {
 		{c.Dir == "", "Dir is missing"}, {c.Evidence == "", "Evidence is missing"}, {c.Cache == "", "Cache is missing"},
 		{c.Nodes == nil, "Nodes is missing"},
 		{c.Sender == nil && (c.Answer || c.Demand || c.Slash), "there is no Sender to answer, challenge or slash with"},
+		{c.Demands < 0, "Demands is below zero"},
 		{c.Blocks == nil && c.Demand, "without Blocks everything would be challenged"},
 	} {
 		if x.wrong {
@@ -82,6 +85,7 @@ type Watchtower struct {
 	logs    map[proofs.Chain]*followed
 	order   []*followed
 	trouble map[string]bool
+	demands int // challenges that were sent
 }
 
 // New checks the configuration and makes the directories.
@@ -90,6 +94,7 @@ func New(cfg Config) (*Watchtower, error) {
 		return nil, fmt.Errorf("configure watchtower: %w", err)
 	}
 	cfg.Every, cfg.Patience = cmp.Or(cfg.Every, DefaultEvery), cmp.Or(cfg.Patience, DefaultPatience)
+	cfg.Demands = cmp.Or(cfg.Demands, DefaultDemands)
 	if cfg.Report == nil {
 		cfg.Report = func(Event) {}
 	}

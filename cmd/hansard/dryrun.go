@@ -98,7 +98,7 @@ func dryRun(c *cli.Context, cfg nodeConfig) error {
 	n.key = promise.Address()
 	b, err := n.readBond(c.Context)
 	if err != nil {
-		return err
+		return chainError(err)
 	}
 	return printPlan(c, n, p, b, what)
 }

@@ -30,7 +30,7 @@ func watchtowerCommand() *cli.Command {
 			"Without --once it runs until it is interrupted. With it, exit codes: 14 a promise was broken, 12 something\n" +
 			"is undetermined, 20 the nodes do not answer, 0 otherwise. docs/watchtower.md has the rest.",
 		Flags: append(append(siteFlags(), accountFlags()...), trustFlag(), keystoreFlag(), passwordFlag(),
-			&cli.StringFlag{Name: "promises", Required: true, Usage: "`DIR` with the promises"},
+			&cli.StringFlag{Name: "promises", Usage: "`DIR` with the promises"},
 			&cli.StringSliceFlag{Name: "gateway", Usage: "`URL` of an IPFS gateway, or of the service, to fetch what batches hold from; may be repeated: nothing that it says is believed"},
 			&cli.StringFlag{Name: "evidence", Usage: "write evidence into `DIR` (default: the folder evidence of --promises)"},
 			&cli.StringFlag{Name: "cache", Usage: "keep what batches hold in `DIR` (default: the folder leaves of --promises)"},
@@ -41,6 +41,7 @@ func watchtowerCommand() *cli.Command {
 			&cli.BoolFlag{Name: "answer", Usage: "answer open challenges whose proof is held (spends gas)"},
 			&cli.BoolFlag{Name: "challenge", Usage: "challenge promises in batches that no gateway shows, and conclude (spends gas, and a deposit of 0.01 of the chain's coin at a time)"},
 			&cli.DurationFlag{Name: "patience", Value: watchtower.DefaultPatience, Usage: "`TIME` that a batch is asked for in vain before --challenge challenges it"},
+			&cli.IntFlag{Name: "max-challenges", Value: watchtower.DefaultDemands, Usage: "send at most `N` challenges until it is started again: each deposit is lost to an operator that answers"},
 			&cli.BoolFlag{Name: "slash", Usage: "slash the bond when a promise is broken (spends gas)"},
 			&cli.StringFlag{Name: "max-cost", Value: defaultMaxCost, Usage: "sign nothing if all may cost more in the worst case: `ETH`, or an amount with its unit"},
 		),
@@ -51,6 +52,9 @@ func watchtowerCommand() *cli.Command {
 func runWatchtower(c *cli.Context) error {
 	if c.Args().Present() {
 		return usage("watchtower takes no argument: name the folder with --promises DIR")
+	}
+	if c.String("promises") == "" {
+		return usage("which promises? give --promises DIR, the folder that they are put into")
 	}
 	cfg, err := watchtowerFrom(c)
 	if err != nil {
@@ -97,7 +101,7 @@ func watchtowerFrom(c *cli.Context) (cfg watchtower.Config, err error) {
 	dir := c.String("promises")
 	cfg = watchtower.Config{
 		Dir: dir, Evidence: c.String("evidence"), Cache: c.String("cache"), Every: c.Duration("every"), Patience: c.Duration("patience"),
-		Answer: c.Bool("answer"), Demand: c.Bool("challenge"), Slash: c.Bool("slash"),
+		Answer: c.Bool("answer"), Demand: c.Bool("challenge"), Demands: c.Int("max-challenges"), Slash: c.Bool("slash"),
 		Recover: identity.Recover,
 	}
 	if cfg.Evidence == "" {
@@ -109,6 +113,8 @@ func watchtowerFrom(c *cli.Context) (cfg watchtower.Config, err error) {
 	switch {
 	case cfg.Every <= 0:
 		return cfg, usage("--every: want a time over 0, got %s", cfg.Every)
+	case cfg.Demands <= 0:
+		return cfg, usage("--max-challenges: want 1 or more, got %d", cfg.Demands)
 	case cfg.Patience < 0:
 		return cfg, usage("--patience: want 0 or more, got %s", cfg.Patience)
 	case cfg.Patience == 0:

@@ -120,6 +120,8 @@ func TestWatchtower(t *testing.T) {
 		watch(exitUsage, args...)
 	}
 	o.want(exitUsage, "", "watchtower", "--promises", dir, "--once")
+	_, errs = o.want(exitUsage, "", "watchtower", "--rpc", o.url, "--once")
+	says(t, "without promises", errs, "--promises DIR")
 	o.want(exitUnreachable, "", "watchtower", "--promises", dir, "--once", "--rpc", "http://127.0.0.1:1")
 
 	o.after(2 * time.Hour)

@@ -18,6 +18,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/uuid"
 
+	"github.com/hansard-dao/hansard/bond"
 	"github.com/hansard-dao/hansard/client"
 	"github.com/hansard-dao/hansard/proofs"
 )
@@ -69,6 +70,7 @@ func (h *harness) newService(flags ...string) *service {
 	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
 		h.Fatal(err)
 	}
+	h.log.PromiseBond = bond.Address(h.log.AnchorLog) // the program's default
 	addr := freeAddr(h.T)
 	s := &service{harness: h, url: "http://" + addr, promises: map[proofs.Hash]client.Accepted{}, done: make(chan struct{})}
 	s.args = append([]string{binary, "serve", "--data", data, "--listen", addr, "--password-file", file,
