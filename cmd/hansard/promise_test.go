@@ -76,6 +76,9 @@ func (h *holder) spend(code int, args ...string) (stdout, stderr string) {
 		"--keystore", h.path("keys"), "--password-file", h.path("password"))...)
 }
 
+// pairs make batches of two messages. The leaf of one by itself is its batch's root, which everybody sees.
+var pairs = []string{"--max-messages", "2", "--max-age", "30m"}
+
 // pass moves the chain's time, and makes what was mined final.
 func (h *holder) pass(d time.Duration) {
 	h.t.Helper()
@@ -94,8 +97,9 @@ func TestPromiseKept(t *testing.T) {
 	stop()
 	<-ended
 	h.stake("2")
-	url, _, _ = h.serveAt("data", "--account", "old")
+	url, _, _ = h.serveAt("data", append(pairs, "--account", "old")...)
 	file := h.backed(url, nodes)
+	h.tell(0, url, "next.receipt.json")
 	h.want(0, "", "watch", file, "--server", url)
 
 	lines, errs := h.check(proofs.Undetermined.Exit(), file)
@@ -363,8 +367,9 @@ func TestBeneficiary(t *testing.T) {
 func TestPromiseWithheld(t *testing.T) {
 	h := newHolder(t)
 	h.stake("1")
-	url, ended, stop := h.serveAt("data", "--account", "old")
+	url, ended, stop := h.serveAt("data", append(pairs, "--account", "old")...)
 	h.tell(0, url, "withheld.receipt.json", "--rpc", h.url)
+	h.tell(0, url, "next.receipt.json")
 	file := h.path("withheld.receipt.json")
 	h.want(0, "", "watch", file, "--server", url)
 	stop()
