@@ -407,6 +407,8 @@ func TestPromiseWithheld(t *testing.T) {
 	if l := lines[0]; l.Breach != "withheld" || l.Verdict != "BROKEN" || !strings.HasPrefix(l.Next, "hansard promise slash ") || !l.Bond.Succeeds {
 		t.Errorf("not answered: %+v", l)
 	}
+	out, _ = h.want(proofs.PromiseBroken.Exit(), "", "promise", "check", file, "--rpc", h.url, "-o", h.dir)
+	says(t, "not answered", out, "BROKEN, withheld (exit 14)", "conclude it")
 	h.spend(0, "slash", file, "--yes")
 	lines, _ = h.check(proofs.PromiseBroken.Exit(), file)
 	if l := lines[0]; l.Breach != "withheld" || l.Bond.Enforceable || !l.Bond.Challenge.Closed {

@@ -255,7 +255,7 @@ func (l *promiseLine) text(w io.Writer, asked bool) error {
 	if l.Breach != "" {
 		verdict += ", " + l.Breach
 	}
-	if l.At != nil && !l.Final && (l.Verdict == "KEPT" || l.Verdict == "BROKEN") {
+	if l.Exit == proofs.NotFinal.Exit() && l.Verdict != "OPEN" {
 		verdict += ", not final"
 	}
 	_, err := fmt.Fprintf(w, "%s (exit %d): %s\n", verdict, l.Exit, oneLine(l.Detail, 3*maxDetail))
