@@ -363,8 +363,9 @@ func TestBeneficiary(t *testing.T) {
 func TestPromiseWithheld(t *testing.T) {
 	h := newHolder(t)
 	h.stake("1")
-	url, ended, stop := h.serveAt("data", "--account", "old")
+	url, ended, stop := h.serveAt("data", "--account", "old", "--max-age", "50m", "--max-messages", "2")
 	h.tell(0, url, "withheld.receipt.json", "--rpc", h.url)
+	h.tell(0, url, "beside.receipt.json", "--rpc", h.url) // or else the root of the batch would show the leaf
 	file := h.path("withheld.receipt.json")
 	h.want(0, "", "watch", file, "--server", url)
 	stop()
