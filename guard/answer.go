@@ -184,10 +184,7 @@ func (a *Answerer) Step(ctx context.Context) error {
 		a.report(nil)
 		return nil
 	}
-	open, err := a.find(ctx, s)
-	if err != nil {
-		return err
-	}
+	open, lost := a.find(ctx, s)
 	a.report(open)
 	began := time.Now()
 	for i, d := range open {
@@ -201,23 +198,23 @@ func (a *Answerer) Step(ctx context.Context) error {
 		a.tell(ctx, d, err)
 	}
 	a.report(open)
-	return nil
+	return lost
 }
 
-// find returns the open challenges, the one that is to be answered first at the front.
-func (a *Answerer) find(ctx context.Context, s *bond.State) ([]*demand, error) {
+// scan reads the events that are new into known.
+func (a *Answerer) scan(ctx context.Context, s *bond.State) error {
 	from := a.scanned - min(a.scanned, reorg)
 	if a.scanned == 0 || time.Now().After(a.rescan) && len(a.known) < int(s.Open) {
 		var err error
 		if from, err = a.oldest(ctx, &s.Block); err != nil {
-			return nil, err
+			return err
 		}
 		a.rescan = time.Now().Add(warnAt)
 	}
 	for at := from; at <= s.Block.Number; at += a.cfg.Window {
 		found, err := bond.Challenges(ctx, a.cfg.Nodes, a.cfg.Log, at, min(at+a.cfg.Window-1, s.Block.Number))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, c := range found {
 			if a.known[c.ID] == nil && !c.Closed {
@@ -226,6 +223,13 @@ func (a *Answerer) find(ctx context.Context, s *bond.State) ([]*demand, error) {
 		}
 	}
 	a.scanned = max(s.Block.Number, 1)
+	return nil
+}
+
+// find returns the open challenges, the one that is to be answered first at the front. An error beside them says that there
+// may be others.
+func (a *Answerer) find(ctx context.Context, s *bond.State) ([]*demand, error) {
+	lost := a.scan(ctx, s)
 	var open []*demand
 	for id, d := range a.known {
 		c, err := s.Challenge(ctx, a.cfg.Nodes, id)
@@ -244,7 +248,7 @@ func (a *Answerer) find(ctx context.Context, s *bond.State) ([]*demand, error) {
 	if len(open) < int(s.Open) {
 		a.cfg.Logger.WarnContext(ctx, "open challenges without event", "open", s.Open, "found", len(open), "look_again", a.rescan)
 	}
-	return open, nil
+	return open, lost
 }
 
 // oldest returns the first block in which a challenge may have been made that can still be answered.

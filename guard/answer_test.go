@@ -360,6 +360,23 @@ func TestTurnsNear(t *testing.T) {
 	w.anchor()
 }
 
+// TestAnswerWithoutLogs: what was found before is answered while nodes show no events.
+func TestAnswerWithoutLogs(t *testing.T) {
+	w := newWorld(t)
+	promises := w.batches(1)
+	w.jump(2 * promised)
+	w.challenge(promises[0])
+	a := w.answerer(nil)
+	w.proxy.Set(faultrpc.Balance(new(big.Int)))
+	w.step(a)
+	w.wantOpen(1)
+	w.proxy.Set(faultrpc.Refuse(-32000, "out of service", "eth_getLogs"))
+	if err := w.mining(func() error { return a.Step(t.Context()) }); err == nil {
+		t.Error("nobody is told that there may be others")
+	}
+	w.wantOpen(0)
+}
+
 // TestAnswerFaults: whatever a node does for a while, the challenge is answered once it is over.
 func TestAnswerFaults(t *testing.T) {
 	hide := func(any) any { return []any{} }
