@@ -111,16 +111,9 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 	n.key = promise.Address()
 	n.name(&cfg)
 	// The directory first: if it belongs to another log, nothing is spent.
-	if n.db, err = storage.Open(storage.Config{
-		Dir: filepath.Join(cfg.Dir, "log"), Chain: n.chain, PromiseKey: promise.Address(), Rotate: cfg.Rotate,
-	}); err != nil {
+	if err := n.openStores(cfg); err != nil {
 		return n, err
 	}
-	n.close = append(n.close, n.db.Close)
-	if n.ipfs, err = ipfs.Open(ipfs.Config{Dir: filepath.Join(cfg.Dir, "ipfs")}); err != nil {
-		return n, err
-	}
-	n.close = append(n.close, n.ipfs.Close)
 	if err := n.openLog(ctx, cfg); err != nil {
 		return n, err
 	}
@@ -149,6 +142,21 @@ func openNode(ctx context.Context, cfg nodeConfig, changed func()) (n *node, err
 		return n, fmt.Errorf("write the trust file: %w", err)
 	}
 	return n, nil
+}
+
+// openStores opens the log on disk and the payloads.
+func (n *node) openStores(cfg nodeConfig) (err error) {
+	if n.db, err = storage.Open(storage.Config{
+		Dir: filepath.Join(cfg.Dir, "log"), Chain: n.chain, PromiseKey: n.key, Rotate: cfg.Rotate,
+	}); err != nil {
+		return err
+	}
+	n.close = append(n.close, n.db.Close)
+	if n.ipfs, err = ipfs.Open(ipfs.Config{Dir: filepath.Join(cfg.Dir, "ipfs")}); err != nil {
+		return err
+	}
+	n.close = append(n.close, n.ipfs.Close)
+	return nil
 }
 
 // devAccount is the key of the development chain's only account.
