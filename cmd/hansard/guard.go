@@ -44,7 +44,7 @@ func (cfg *nodeConfig) answerFrom(c *cli.Context) (err error) {
 	if uri := c.String("answer-account"); uri != "" {
 		signers, err := openSigners(c, []string{uri}, filepath.Join(cfg.Dir, "keys"), cfg.Password)
 		if err != nil {
-			return err
+			return fmt.Errorf("--answer-account: %w", err)
 		}
 		cfg.Answer = signers[0]
 	}

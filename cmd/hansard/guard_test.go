@@ -119,7 +119,7 @@ func TestAnswerFlags(t *testing.T) {
 	}
 	s.want(0, "", "keys", "new", "old", "--light", "-q", "--keystore", s.path("data", "keys"), "--password-file", s.path("password"))
 	for flag, text := range map[string]string{
-		"--answer-cap=much": "--answer-cap: ", "--answer-cap=0": "costs the bond", "--answer-account=nokey": "keys new", "--answer-account=env:X": "unsafe-env-key",
+		"--answer-cap=much": "--answer-cap: ", "--answer-cap=0": "costs the bond", "--answer-account=nokey": "--answer-account: ", "--answer-account=env:X": "unsafe-env-key",
 	} {
 		args := []string{"serve", "--rpc", "http://127.0.0.1:1", "--data", s.path("data"), "--account", "old", "--password-file", s.path("password"), "--listen", "127.0.0.1:0"}
 		if _, errs := s.want(exitUsage, "", append(args, flag)...); !strings.Contains(errs, text) {
