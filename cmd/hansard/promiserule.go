@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -102,6 +103,9 @@ func (b *backing) close() {
 	}
 }
 
+// maxHeadAge is how old a block may be that the rule calls recent. Where nothing happens a test chain has no newer one.
+const maxHeadAge = time.Hour
+
 // before returns an error unless promises of one of the keys are backed now, or the user wants none.
 func (b *backing) before(c *cli.Context) error {
 	if b.site == nil {
@@ -109,6 +113,9 @@ func (b *backing) before(c *cli.Context) error {
 	}
 	state, err := bond.Read(c.Context, b.site.nodes, b.chain)
 	if err == nil {
+		if age := time.Since(time.Unix(int64(state.Block.Time), 0)); age > maxHeadAge {
+			fmt.Fprintf(c.App.ErrWriter, "hansard: the newest block that the nodes know is %s old: since then the bond may have gone; ask nodes that follow the chain\n", age.Truncate(time.Second))
+		}
 		err = fmt.Errorf("%w: no promise key of the log was named", bond.ErrNotBacked)
 		for i := 0; i < len(b.keys) && errors.Is(err, bond.ErrNotBacked); i++ {
 			err = b.live(c, state, b.keys[i])

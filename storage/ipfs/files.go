@@ -140,7 +140,7 @@ func (n *Node) OpenFile(ctx context.Context, id string) (io.ReadSeekCloser, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := n.hasFile(root); err != nil {
+	if err := n.keepsFile(root); err != nil {
 		return nil, err
 	}
 	node, err := n.dag.Get(ctx, root)
@@ -148,6 +148,22 @@ func (n *Node) OpenFile(ctx context.Context, id string) (io.ReadSeekCloser, erro
 		return nil, fmt.Errorf("open file %s: %w", root, err)
 	}
 	return unixfs.NewDagReader(ctx, node, merkledag.NewReadOnlyDagService(n.dag))
+}
+
+// keepsFile returns nil if KeepFile gave that CID: not if it gave another to the same bytes, which would then be read as links that
+// whoever wrote them chose. The error wraps ErrNotFound.
+func (n *Node) keepsFile(root cid.Cid) error {
+	if err := n.hasFile(root); err != nil {
+		return err
+	}
+	_, err := os.Stat(n.cars.path(root))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("file %s: %w", root, err)
+	}
+	return nil
 }
 
 func (n *Node) hasFile(root cid.Cid) error {

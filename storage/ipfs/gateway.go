@@ -26,7 +26,7 @@ func (n *Node) Gateway() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open gateway: %w", err)
 	}
-	return bounded(gateway.NewHandler(gateway.Config{
+	return n.bounded(gateway.NewHandler(gateway.Config{
 		NoDNSLink: true, DisableHTMLErrors: true,
 		MaxConcurrentRequests: maxGatewayRequests, MaxRequestDuration: maxGatewayTime,
 		MetricsRegistry: prometheus.NewRegistry(),
@@ -34,17 +34,20 @@ func (n *Node) Gateway() (http.Handler, error) {
 }
 
 // bounded refuses what takes more than the block or the attachment that the path names.
-func bounded(next http.Handler) http.Handler {
+func (n *Node) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		format, scope := r.URL.Query().Get("format"), r.URL.Query()["dag-scope"]
 		accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
 		wantsCAR := format == "car" || format != "raw" && strings.Contains(accept, "vnd.ipld.car") // the format counts first
 		name := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/ipfs/"), "/")
-		_, notFile := parseFile(name)
+		more := wantsCAR && (len(scope) != 1 || scope[0] != "block")
+		file, notFile := parseFile(name)
 		switch {
 		case strings.Contains(name, "/"):
 			http.Error(w, "paths are not followed: ask for each block by its own CID", http.StatusBadRequest)
-		case wantsCAR && notFile != nil && (len(scope) != 1 || scope[0] != "block"):
+		case more && notFile == nil && n.keepsFile(file) != nil:
+			http.Error(w, "no attachment has this CID: ask for a part of one with dag-scope=block", http.StatusNotFound)
+		case more && notFile != nil:
 			http.Error(w, "a CAR holds one block of a batch here: ask with dag-scope=block, and for what it links to in the same way", http.StatusBadRequest)
 		default:
 			next.ServeHTTP(w, r)

@@ -9,6 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ipfs/boxo/ipld/merkledag"
+	"github.com/ipfs/go-cid"
+	ipld "github.com/ipfs/go-ipld-format"
+	"github.com/multiformats/go-multihash"
+
 	"github.com/hansard-dao/hansard/gateway"
 	"github.com/hansard-dao/hansard/proofs"
 )
@@ -89,5 +94,39 @@ func TestGateway(t *testing.T) {
 	}
 	if _, err := c.Block(t.Context(), proofs.Hash{1}); !errors.Is(err, proofs.ErrNotFound) {
 		t.Errorf("our client says %v of what is not there", err)
+	}
+}
+
+// TestGatewayAlias: anybody can upload bytes that are links when they are read in another way.
+func TestGatewayAlias(t *testing.T) {
+	n := openTest(t, t.TempDir())
+	defer closeTest(t, n)
+	chain := newTestChain(t, newRand(t), 2, 300, 4000)
+	putTest(t, n, chain...)
+	manifest := chain[1].blocks[len(chain[1].blocks)-1]
+	links := merkledag.NodeWithData(nil)
+	if err := links.SetCidBuilder(cid.V1Builder{Codec: cid.DagProtobuf, MhType: multihash.SHA2_256}); err != nil {
+		t.Fatal(err)
+	}
+	if err := links.AddRawLink("all", &ipld.Link{Cid: cidOf(proofs.BlockDigest(manifest))}); err != nil {
+		t.Fatal(err)
+	}
+	file, err := n.KeepFile(t.Context(), bytes.NewReader(links.RawData()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := n.Gateway()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, status := range map[string]int{file.CID: 200, links.Cid().String(): 404} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/ipfs/"+id+"?format=car", nil))
+		if w.Code != status || bytes.Contains(w.Body.Bytes(), manifest) {
+			t.Errorf("%s: status %d, want %d, %d bytes", id, w.Code, status, w.Body.Len())
+		}
+	}
+	if r, err := n.OpenFile(t.Context(), links.Cid().String()); !errors.Is(err, ErrNotFound) {
+		t.Errorf("read as what it is not: %v, %v", r, err)
 	}
 }
