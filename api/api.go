@@ -82,6 +82,7 @@ type Config struct {
 	Promises      func() *Promises   // what is promised and not kept yet, from memory; nil: it is not said
 	Metrics       http.Handler       // of GET /metrics; nil: there is none
 	Blocks        http.Handler       // of GET /ipfs/, a trustless IPFS gateway; nil: there is none
+	IPFS          func() *IPFS       // where peers reach the IPFS node; nil, or returns nil: it is on no network
 	Logger        *slog.Logger       // nil: slog.Default()
 }
 
@@ -104,6 +105,12 @@ type Delay struct {
 	Detail string    // for people
 	Since  time.Time // when the delay began
 	Next   time.Time // when it is tried again; zero: not known
+}
+
+// IPFS says where an IPFS node is on the network.
+type IPFS struct {
+	Peer      string   `json:"peer"`      // ID
+	Addresses []string `json:"addresses"` // multiaddrs with the peer ID
 }
 
 // Promises says what is promised and in no block yet.

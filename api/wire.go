@@ -27,6 +27,7 @@ type infoJSON struct {
 	NewestBlock *proofs.Hash  `json:"newestBlock,omitempty"`
 	Delay       *delayJSON    `json:"delay,omitempty"`
 	Promises    *promisesJSON `json:"promises,omitempty"`
+	IPFS        *IPFS         `json:"ipfs,omitempty"`
 	Version     string        `json:"version"`
 }
 
@@ -56,6 +57,9 @@ func newInfo(c *Config) *infoJSON {
 		}
 	}
 	i.Delay = newDelay(c.Delay())
+	if c.IPFS != nil {
+		i.IPFS = c.IPFS()
+	}
 	if c.Promises != nil {
 		i.Promises = newPromises(c.Promises())
 	}

@@ -62,6 +62,7 @@ type node struct {
 	trust    *proofs.Trust
 	db       *storage.DB
 	ipfs     *ipfs.Node
+	host     *ipfs.Host // nil: the IPFS node is not on the network
 	batcher  *batcher.Batcher
 	pinner   *payload.Pinner
 	anchorer *anchor.Anchorer
