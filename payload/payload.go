@@ -137,16 +137,23 @@ func (p *Pinner) restore(ctx context.Context, number uint64) error {
 		if err != nil {
 			return err
 		}
-		digest, _, err := p.put(ctx, s)
-		if err == nil && digest != s.CID {
-			err = fmt.Errorf("its payload gives %s, it was pinned as %s", proofs.FormatCID(digest), proofs.FormatCID(s.CID))
-		}
-		if err != nil {
+		if err := p.putAgain(ctx, s); err != nil {
 			return fmt.Errorf("put batch %d again: %w", n, err)
 		}
 	}
 	return nil
 }
+
+// putAgain puts and pins a batch that has a CID, which its blocks must give.
+func (p *Pinner) putAgain(ctx context.Context, s proofs.Sealed) error {
+	digest, _, err := p.put(ctx, s)
+	if err == nil && digest != s.CID {
+		err = fmt.Errorf("its payload gives %s, it was pinned as %s", proofs.FormatCID(digest), proofs.FormatCID(s.CID))
+	}
+	return err
+}
+
+func pinName(number uint64) string { return fmt.Sprintf("hansard batch %d", number) }
 
 // put makes the batch's blocks, puts and pins them, and returns the manifest's digest.
 func (p *Pinner) put(ctx context.Context, s proofs.Sealed) (digest proofs.Hash, chunks int, err error) {
@@ -161,7 +168,7 @@ func (p *Pinner) put(ctx context.Context, s proofs.Sealed) (digest proofs.Hash, 
 		}
 		m.Prev = &prev.CID
 	}
-	err = p.cfg.Node.Keep(ctx, fmt.Sprintf("hansard batch %d", s.Number), func(put func([]byte) error) (proofs.Hash, error) {
+	err = p.cfg.Node.Keep(ctx, pinName(s.Number), func(put func([]byte) error) (proofs.Hash, error) {
 		if err := p.putChunks(ctx, s, &m, put); err != nil {
 			return digest, err
 		}
