@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "keep a log: take messages over HTTP, batch, pin and anchor them",
-		Flags: append(append(nodeFlags(), ipfsFlags()...),
+		Flags: append(slices.Concat(nodeFlags(), ipfsFlags(), probeFlags()),
 			&cli.StringFlag{Name: "listen", Value: defaultListen, Usage: "`HOST:PORT` of the HTTP API"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be anchored and what it would cost, and end: nothing is signed or sent"},
 			&cli.StringFlag{Name: "chain-rpc", Usage: "`HOST:PORT` at which the development chain serves JSON-RPC"},
@@ -70,7 +71,7 @@ func serve(c *cli.Context) error {
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
-	if err := n.serveIPFS(c, cfg.Dir); err != nil {
+	if err := errors.Join(n.serveIPFS(c, cfg.Dir), n.openProbe(c, logger)); err != nil {
 		return errors.Join(err, n.Close())
 	}
 	blocks, err := n.ipfs.Gateway()
@@ -86,6 +87,7 @@ func serve(c *cli.Context) error {
 		Metrics:  n.metrics(cfg.Batch.Promise, logger),
 		Blocks:   blocks,
 		IPFS:     n.ipfsInfo,
+		Probes:   n.db.Probes,
 	})
 	if err := announce(c, n, cfg.Dir, ln.Addr()); err != nil {
 		return errors.Join(err, n.Close())
