@@ -137,25 +137,17 @@ func (p *Pinner) restore(ctx context.Context, number uint64) error {
 		if err != nil {
 			return err
 		}
-		if err := p.putAgain(ctx, s); err != nil {
+		if _, _, err := p.put(ctx, s); err != nil {
 			return fmt.Errorf("put batch %d again: %w", n, err)
 		}
 	}
 	return nil
 }
 
-// putAgain puts and pins a batch that has a CID, which its blocks must give.
-func (p *Pinner) putAgain(ctx context.Context, s proofs.Sealed) error {
-	digest, _, err := p.put(ctx, s)
-	if err == nil && digest != s.CID {
-		err = fmt.Errorf("its payload gives %s, it was pinned as %s", proofs.FormatCID(digest), proofs.FormatCID(s.CID))
-	}
-	return err
-}
-
 func pinName(number uint64) string { return fmt.Sprintf("hansard batch %d", number) }
 
-// put makes the batch's blocks, puts and pins them, and returns the manifest's digest.
+// put makes the batch's blocks, puts and pins them, and returns the manifest's digest. A batch that has a CID gets no
+// other: then nothing is kept.
 func (p *Pinner) put(ctx context.Context, s proofs.Sealed) (digest proofs.Hash, chunks int, err error) {
 	m := proofs.Manifest{
 		Log: p.cfg.Log, Root: s.Root, Number: s.Number, First: s.First, Size: s.Size,
@@ -176,7 +168,9 @@ func (p *Pinner) put(ctx context.Context, s proofs.Sealed) (digest proofs.Hash, 
 		if len(block) > proofs.MaxManifest {
 			panic(fmt.Sprintf("payload: the manifest of batch %d has %d bytes", s.Number, len(block)))
 		}
-		digest = proofs.BlockDigest(block)
+		if digest = proofs.BlockDigest(block); !s.CID.IsZero() && digest != s.CID {
+			return digest, fmt.Errorf("its payload gives %s, it was pinned as %s", proofs.FormatCID(digest), proofs.FormatCID(s.CID))
+		}
 		return digest, put(block)
 	})
 	return digest, len(m.Chunks), err

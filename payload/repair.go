@@ -82,7 +82,7 @@ func (p *Pinner) mend(ctx context.Context, d Damage, other Blocks) (from string,
 	if err != nil {
 		return "", err
 	}
-	if err = p.putAgain(ctx, s); err == nil {
+	if _, _, err = p.put(ctx, s); err == nil {
 		return "log", nil
 	}
 	if other == nil || ctx.Err() != nil {

@@ -166,6 +166,9 @@ func TestRepairFromOthers(t *testing.T) {
 			t.Errorf("%s: %+v", name, found)
 		}
 	}
+	if files, err := os.ReadDir(d.dir + "/ipfs/cars"); err != nil || len(files) != last {
+		t.Errorf("%d files are left by repairs that failed, want %d; %v", len(files), last, err)
+	}
 	found := damaged(t, p, d.node, true, all)
 	want := []payload.Damage{{Batch: uint64(last), CID: cids[last], Mended: true, From: "gateways"}}
 	if len(found) == 1 {
