@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 KUBO := $(CURDIR)/.build/ipfs
 CLEF := $(CURDIR)/.build/clef
-RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./fold ./internal/faultrpc ./nodes ./payload ./receipts ./storage/...
+RACE := ./anchor/... ./api ./batcher ./client ./cmd/hansard ./fold ./internal/faultrpc ./nodes ./payload ./probe ./receipts ./storage/...
 
 test: contracts vectors go kubo clef ## all tests
 go: node_modules/.package-lock.json
