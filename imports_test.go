@@ -100,6 +100,10 @@ var rules = []rule{
 		pkg: "cost", never: []string{ethereum, badger, ipfs, merkletree, cli}, direct: []string{"context", "os", "net", "net/http"},
 		reason: "what anchoring costs is arithmetic: fees and prices are given",
 	},
+	{
+		pkg: "probe", ours: []string{"proofs"}, never: []string{ethereum, badger, ipfs, merkletree, cli}, direct: []string{"os", "net", "net/http"},
+		reason: "what others hold is measured, whoever they are and wherever that is stored",
+	},
 	{pkg: "anchor/devchain", never: []string{badger, ipfs, merkletree}, reason: "a chain knows nothing of what is anchored on it"},
 	{
 		pkg: "api", ours: []string{"proofs", "batcher", "receipts"}, never: []string{ethereum, badger, ipfs, cli}, direct: []string{"os"},

@@ -72,19 +72,21 @@ type Config struct {
 	Batcher       Batcher
 	Issuer        *receipts.Issuer
 	Store         Store
-	Flush         func()             // seals the pool now
-	Changed       *Signal            // notified after each change of a state; nil: long polls end by time only
-	ImporterToken string             // who bears it may send unsigned messages and flush; empty: nobody
-	MaxMessages   uint64             // of a batch, shown to clients; 0: batcher's default
-	MaxAge        time.Duration      // of a pool, shown to clients; 0: batcher's default
-	Version       string             // of the program, shown to clients
-	NewestBlock   func() proofs.Hash // for authors who want to prove that they spoke after it; nil: none
-	Delay         func() *Delay      // why nothing is anchored for now, nil if it is; it answers from memory. nil: never a delay
-	Promises      func() *Promises   // what is promised and not kept yet, from memory; nil: it is not said
-	Metrics       http.Handler       // of GET /metrics; nil: there is none
-	Blocks        http.Handler       // of GET /ipfs/, a trustless IPFS gateway; nil: there is none
-	Files         Files              // of POST /v1/attachments; nil: there are none
-	Logger        *slog.Logger       // nil: slog.Default()
+	Flush         func()                                                          // seals the pool now
+	Changed       *Signal                                                         // notified after each change of a state; nil: long polls end by time only
+	ImporterToken string                                                          // who bears it may send unsigned messages and flush; empty: nobody
+	MaxMessages   uint64                                                          // of a batch, shown to clients; 0: batcher's default
+	MaxAge        time.Duration                                                   // of a pool, shown to clients; 0: batcher's default
+	Version       string                                                          // of the program, shown to clients
+	NewestBlock   func() proofs.Hash                                              // for authors who want to prove that they spoke after it; nil: none
+	Delay         func() *Delay                                                   // why nothing is anchored for now, nil if it is; it answers from memory. nil: never a delay
+	Promises      func() *Promises                                                // what is promised and not kept yet, from memory; nil: it is not said
+	Metrics       http.Handler                                                    // of GET /metrics; nil: there is none
+	Blocks        http.Handler                                                    // of GET /ipfs/, a trustless IPFS gateway; nil: there is none
+	Probes        func(ctx context.Context, batch uint64) ([]proofs.Probe, error) // what others held of the payload; nil: nobody asks them
+	IPFS          func() *IPFS                                                    // where peers reach the IPFS node; nil, or returns nil: it is on no network
+	Files         Files                                                           // of POST /v1/attachments; nil: there are none
+	Logger        *slog.Logger                                                    // nil: slog.Default()
 }
 
 func (c Config) validate() error {
@@ -106,6 +108,12 @@ type Delay struct {
 	Detail string    // for people
 	Since  time.Time // when the delay began
 	Next   time.Time // when it is tried again; zero: not known
+}
+
+// IPFS says where an IPFS node is on the network.
+type IPFS struct {
+	Peer      string   `json:"peer"`      // ID
+	Addresses []string `json:"addresses"` // multiaddrs with the peer ID
 }
 
 // Promises says what is promised and in no block yet.

@@ -267,8 +267,16 @@ func (s *server) batch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return missing(err, "there is no batch %d yet; GET /v1/batches lists those that there are", n)
 	}
+	answer := newBatch(&sealed)
+	if s.cfg.Probes != nil {
+		probes, err := s.cfg.Probes(r.Context(), n)
+		if err != nil {
+			return err
+		}
+		answer.Probes = newProbes(probes)
+	}
 	w.Header().Set("Cache-Control", "no-cache")
-	return write(w, http.StatusOK, newBatch(&sealed))
+	return write(w, http.StatusOK, answer)
 }
 
 // number reads a decimal number without leading zeros.

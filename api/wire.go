@@ -3,6 +3,8 @@ package api
 import (
 	"math"
 	"math/big"
+	"slices"
+	"strings"
 
 	"github.com/hansard-dao/hansard/proofs"
 	"github.com/hansard-dao/hansard/receipts"
@@ -27,6 +29,7 @@ type infoJSON struct {
 	NewestBlock *proofs.Hash  `json:"newestBlock,omitempty"`
 	Delay       *delayJSON    `json:"delay,omitempty"`
 	Promises    *promisesJSON `json:"promises,omitempty"`
+	IPFS        *IPFS         `json:"ipfs,omitempty"`
 	Version     string        `json:"version"`
 }
 
@@ -56,6 +59,9 @@ func newInfo(c *Config) *infoJSON {
 		}
 	}
 	i.Delay = newDelay(c.Delay())
+	if c.IPFS != nil {
+		i.IPFS = c.IPFS()
+	}
 	if c.Promises != nil {
 		i.Promises = newPromises(c.Promises())
 	}
@@ -222,6 +228,24 @@ type batchJSON struct {
 	Tx          *proofs.Hash `json:"tx,omitempty"`
 	BlockNumber *uint64      `json:"blockNumber,string,omitempty"`
 	BlockHash   *proofs.Hash `json:"blockHash,omitempty"`
+	Probes      []probeJSON  `json:"probes,omitempty"` // of one batch alone, once somebody was asked for it
+}
+
+// probeJSON is what one source gave of a batch's payload when it was last asked.
+type probeJSON struct {
+	Source string `json:"source"`
+	Time   uint64 `json:"time,string"` // ms
+	Blocks uint64 `json:"blocks,string"`
+	OK     bool   `json:"ok"`
+	Why    string `json:"why,omitempty"`
+}
+
+func newProbes(probes []proofs.Probe) (out []probeJSON) {
+	for _, p := range probes {
+		out = append(out, probeJSON{p.Source, p.Time, p.Blocks, p.OK, p.Why})
+	}
+	slices.SortFunc(out, func(a, b probeJSON) int { return strings.Compare(a.Source, b.Source) })
+	return out
 }
 
 func newBatch(s *proofs.Sealed) *batchJSON {

@@ -103,6 +103,7 @@ type Batch struct {
 	Spent        *Spent          // nil while nothing was paid
 	Tx           proofs.Hash     // of the anchoring transaction; zero below included
 	Block        proofs.BlockRef // in which it stands; zero below included
+	Probes       []proofs.Probe  // what others held of its payload, by source, where the service asks them; of Batch alone
 }
 
 // Spent is what the transactions of a batch cost, reverted ones too.
@@ -310,6 +311,13 @@ type batchJSON struct {
 	Tx          proofs.Hash
 	BlockNumber uint64 `json:",string"`
 	BlockHash   proofs.Hash
+	Probes      []struct {
+		Source string
+		Time   uint64 `json:",string"`
+		Blocks uint64 `json:",string"`
+		OK     bool
+		Why    string
+	}
 }
 
 func (w *batchJSON) batch() (*Batch, error) {
@@ -327,11 +335,15 @@ func (w *batchJSON) batch() (*Batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("answer of the service: %w", err)
 	}
+	var probes []proofs.Probe
+	for _, p := range w.Probes {
+		probes = append(probes, proofs.Probe{Batch: w.Number, Source: p.Source, Time: p.Time, Blocks: p.Blocks, OK: p.OK, Why: p.Why})
+	}
 	return &Batch{
 		Batch: proofs.Batch{Number: w.Number, Root: w.Root, First: w.First, Size: w.Size, Time: w.Time, CID: cid},
 		State: state, OpenedAt: w.OpenedAt, SealedAt: w.SealedAt, NotBefore: w.NotBefore,
 		Deadline: w.Deadline, Txs: w.Txs, NewestTx: w.NewestTx, Spent: spent,
-		Tx: w.Tx, Block: proofs.BlockRef{Number: w.BlockNumber, Hash: w.BlockHash},
+		Tx: w.Tx, Block: proofs.BlockRef{Number: w.BlockNumber, Hash: w.BlockHash}, Probes: probes,
 	}, nil
 }
 

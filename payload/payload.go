@@ -137,18 +137,17 @@ func (p *Pinner) restore(ctx context.Context, number uint64) error {
 		if err != nil {
 			return err
 		}
-		digest, _, err := p.put(ctx, s)
-		if err == nil && digest != s.CID {
-			err = fmt.Errorf("its payload gives %s, it was pinned as %s", proofs.FormatCID(digest), proofs.FormatCID(s.CID))
-		}
-		if err != nil {
+		if _, _, err := p.put(ctx, s); err != nil {
 			return fmt.Errorf("put batch %d again: %w", n, err)
 		}
 	}
 	return nil
 }
 
-// put makes the batch's blocks, puts and pins them, and returns the manifest's digest.
+func pinName(number uint64) string { return fmt.Sprintf("hansard batch %d", number) }
+
+// put makes the batch's blocks, puts and pins them, and returns the manifest's digest. A batch that has a CID gets no
+// other: then nothing is kept.
 func (p *Pinner) put(ctx context.Context, s proofs.Sealed) (digest proofs.Hash, chunks int, err error) {
 	m := proofs.Manifest{
 		Log: p.cfg.Log, Root: s.Root, Number: s.Number, First: s.First, Size: s.Size,
@@ -161,7 +160,7 @@ func (p *Pinner) put(ctx context.Context, s proofs.Sealed) (digest proofs.Hash, 
 		}
 		m.Prev = &prev.CID
 	}
-	err = p.cfg.Node.Keep(ctx, fmt.Sprintf("hansard batch %d", s.Number), func(put func([]byte) error) (proofs.Hash, error) {
+	err = p.cfg.Node.Keep(ctx, pinName(s.Number), func(put func([]byte) error) (proofs.Hash, error) {
 		if err := p.putChunks(ctx, s, &m, put); err != nil {
 			return digest, err
 		}
@@ -169,7 +168,9 @@ func (p *Pinner) put(ctx context.Context, s proofs.Sealed) (digest proofs.Hash, 
 		if len(block) > proofs.MaxManifest {
 			panic(fmt.Sprintf("payload: the manifest of batch %d has %d bytes", s.Number, len(block)))
 		}
-		digest = proofs.BlockDigest(block)
+		if digest = proofs.BlockDigest(block); !s.CID.IsZero() && digest != s.CID {
+			return digest, fmt.Errorf("its payload gives %s, it was pinned as %s", proofs.FormatCID(digest), proofs.FormatCID(s.CID))
+		}
 		return digest, put(block)
 	})
 	return digest, len(m.Chunks), err

@@ -15,6 +15,7 @@
 //	B first            number of the batch that begins at first
 //	u                  number of the first batch that is not finalized, number of the first without CID
 //	n number layer at  a tile of the batch's tree
+//	p number source    what a source gave of the batch's payload, as JSON; the source is hashed
 //
 // # Durability
 //

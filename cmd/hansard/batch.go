@@ -55,6 +55,7 @@ type batchLine struct {
 	Tx          *proofs.Hash `json:"tx,omitempty"`
 	BlockNumber *uint64      `json:"blockNumber,string,omitempty"`
 	BlockHash   *proofs.Hash `json:"blockHash,omitempty"`
+	Probes      []probeLine  `json:"probes,omitempty"`
 }
 
 // spentLine is what the transactions of a batch cost.
@@ -81,6 +82,7 @@ func newBatchLine(schema string, b *client.Batch) *batchLine {
 	if b.State >= proofs.StateIncluded {
 		l.Tx, l.BlockNumber, l.BlockHash = &b.Tx, &b.Block.Number, &b.Block.Hash
 	}
+	l.Probes = newProbeLines(b.Probes)
 	return l
 }
 
@@ -199,5 +201,5 @@ func batchFields(b *client.Batch) [][2]string {
 		fields = append(fields, [2]string{"block", fmt.Sprintf("%d %s", b.Block.Number, b.Block.Hash)},
 			[2]string{"time", secondsUTC(b.Time)}, [2]string{"tx", b.Tx.String()})
 	}
-	return fields
+	return append(fields, probeFields(b.Probes)...)
 }

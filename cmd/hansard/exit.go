@@ -14,10 +14,11 @@ import (
 
 // Exit codes, one table for the whole tool. Those of verdicts are proofs.Verdict.Exit: 0 valid,
 // 10 invalid, 11 not final, 12 undetermined, 13 mismatch (of a promise: no bond behind it), 14 findings (promise
-// broken).
+// broken, payload damaged).
 const (
 	exitInternal    = 1
 	exitUsage       = 2
+	exitFindings    = 14 // a check found something
 	exitUnreachable = 20 // network, node or service down or timed out: try again
 	exitAuth        = 21 // not permitted
 	exitLimited     = 22 // try again after the time that was said

@@ -16,6 +16,7 @@ import (
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/guard"
 	"github.com/hansard-dao/hansard/nodes"
+	"github.com/hansard-dao/hansard/probe"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -38,6 +39,7 @@ type metrics struct {
 	Promises   func() guard.Status     // nil: none are given
 	Challenges func() guard.Challenges // nil as Promises
 	Bond       func() *bondView        // nil, or returns nil: not known, or none
+	Probes     func() []probe.Health   // nil: nobody is asked for payloads
 	Now        func() time.Time        // nil: time.Now
 }
 
@@ -100,6 +102,9 @@ var (
 	descKeyActive = newDesc("promise_key_active", "1 if the bond counts promises of the key that signs them, and it was not revoked.", "key")
 	descBacked    = newDesc("promises_backed", "1 if breaking a promise costs the bond: it is there, funded, not slashed, not leaving, and the key is active.")
 
+	descRetrievable = newDesc("payload_retrievable", "Share, 0 to 1, of the payload blocks asked for in the last round that the source gave; absent before the first.", "source")
+	descProbed      = newDesc("payload_probed_timestamp_seconds", "When the last round of the source ended.", "source")
+
 	descCap = newDesc("spend_cap_wei", "Configured limit of what one transaction, 24 hours or 30 days may cost.", "window")
 )
 
@@ -127,6 +132,12 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	m.collectNodes(gauge, count)
 	m.collectMoney(gauge)
 	m.collectBond(gauge)
+	if m.Probes != nil {
+		for _, h := range m.Probes() {
+			gauge(descRetrievable, float64(h.Given)/float64(h.Asked), h.Source)
+			gauge(descProbed, float64(h.Time.UnixMilli())/1000, h.Source)
+		}
+	}
 	if m.Promises != nil {
 		m.collectPromises(gauge, count)
 	}
@@ -293,6 +304,9 @@ func (n *node) metrics(promise time.Duration, logger *slog.Logger) http.Handler 
 	own := of(n)
 	own.Promises, own.Challenges = n.atRisk, n.answerer.Challenges
 	own.Bond = n.bond.Load
+	if n.prober != nil {
+		own.Probes = n.prober.Health
+	}
 	var fold *metrics
 	if n.folding != nil {
 		m := of(n.folding.node)

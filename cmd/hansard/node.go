@@ -20,6 +20,7 @@ import (
 	"github.com/hansard-dao/hansard/identity"
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/payload"
+	"github.com/hansard-dao/hansard/probe"
 	"github.com/hansard-dao/hansard/proofs"
 	"github.com/hansard-dao/hansard/receipts"
 	"github.com/hansard-dao/hansard/signer"
@@ -62,6 +63,9 @@ type node struct {
 	trust    *proofs.Trust
 	db       *storage.DB
 	ipfs     *ipfs.Node
+	host     *ipfs.Host    // nil: the IPFS node is not on the network
+	prober   *probe.Prober // nil: nobody is asked for payloads
+	check    time.Duration // between two checks of the payloads on disk; 0: none
 	batcher  *batcher.Batcher
 	pinner   *payload.Pinner
 	anchorer *anchor.Anchorer
@@ -317,6 +321,12 @@ func (n *node) Run(ctx context.Context) error {
 	}
 	if n.folding != nil {
 		g.Go(func() error { return n.folding.Run(ctx) })
+	}
+	if n.prober != nil {
+		g.Go(func() error { return n.prober.Run(ctx) })
+	}
+	if n.check > 0 {
+		g.Go(func() error { return n.pinner.RunRepair(ctx, n.ipfs, n.check) })
 	}
 	return g.Wait()
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "keep a log: take messages over HTTP, batch, pin and anchor them",
-		Flags: append(nodeFlags(),
+		Flags: append(slices.Concat(nodeFlags(), ipfsFlags(), probeFlags()),
 			&cli.StringFlag{Name: "listen", Value: defaultListen, Usage: "`HOST:PORT` of the HTTP API"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be anchored and what it would cost, and end: nothing is signed or sent"},
 			&cli.StringFlag{Name: "chain-rpc", Usage: "`HOST:PORT` at which the development chain serves JSON-RPC"},
@@ -70,6 +71,9 @@ func serve(c *cli.Context) error {
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
+	if err := errors.Join(n.serveIPFS(c, cfg.Dir), n.openProbe(c, logger)); err != nil {
+		return errors.Join(err, n.Close())
+	}
 	blocks, err := n.ipfs.Gateway()
 	if err != nil {
 		return errors.Join(err, n.Close())
@@ -83,6 +87,8 @@ func serve(c *cli.Context) error {
 		Metrics:  n.metrics(cfg.Batch.Promise, logger),
 		Blocks:   blocks,
 		Files:    n.files,
+		IPFS:     n.ipfsInfo,
+		Probes:   n.db.Probes,
 	})
 	if err := announce(c, n, cfg.Dir, ln.Addr()); err != nil {
 		return errors.Join(err, n.Close())
@@ -120,14 +126,21 @@ func announce(c *cli.Context, n *node, dir string, addr net.Addr) error {
 			Log     proofs.Hash    `json:"log"`
 			Trust   string         `json:"trust"`
 			Token   string         `json:"importerToken"`
-		}{"hansard.serve/1", version(), "http://" + addr.String(), n.chain.ChainID, n.chain.AnchorLog, n.chain.PromiseBond, n.backed(), n.chain.Log, trust, token})
+			IPFS    *api.IPFS      `json:"ipfs,omitempty"`
+		}{"hansard.serve/1", version(), "http://" + addr.String(), n.chain.ChainID, n.chain.AnchorLog, n.chain.PromiseBond, n.backed(), n.chain.Log, trust, token, n.ipfsInfo()})
 	}
 	chain := fmt.Sprintf("%d", n.chain.ChainID)
 	if n.dev != nil {
 		chain += ", embedded, for development: it proves nothing to anybody else"
 	}
-	_, err := fmt.Fprintf(c.App.ErrWriter, "hansard %s\n  api       http://%s/v1/info\n  chain     %s\n  contract  %s\n  bond      %s\n  log       %s\n  trust     %s\n  token     %s (for importers)\n",
-		version(), addr, chain, n.chain.AnchorLog, n.bond.Load().text(), n.chain.Log, trust, token)
+	peers := ""
+	if i := n.ipfsInfo(); i != nil {
+		for _, a := range i.Addresses {
+			peers += "  ipfs      " + a + "\n"
+		}
+	}
+	_, err := fmt.Fprintf(c.App.ErrWriter, "hansard %s\n  api       http://%s/v1/info\n  chain     %s\n  contract  %s\n  bond      %s\n  log       %s\n  trust     %s\n  token     %s (for importers)\n%s",
+		version(), addr, chain, n.chain.AnchorLog, n.bond.Load().text(), n.chain.Log, trust, token, peers)
 	return err
 }
 

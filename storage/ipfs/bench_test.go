@@ -2,6 +2,7 @@ package ipfs
 
 import (
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 )
 
@@ -45,4 +46,21 @@ func BenchmarkPinOnHistory(b *testing.B) {
 		b.StartTimer()
 		pinTest(b, n, batch)
 	}
+}
+
+// BenchmarkServe is what going onto the network costs, and leaving it.
+func BenchmarkServe(b *testing.B) {
+	n := openTest(b, b.TempDir())
+	defer closeTest(b, n)
+	cfg := HostConfig{Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Key: filepath.Join(b.TempDir(), "ipfs.key")}
+	for b.Loop() {
+		h, err := n.Serve(cfg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := h.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
 }

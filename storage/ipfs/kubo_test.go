@@ -19,14 +19,15 @@ import (
 )
 
 // kubo runs the stock ipfs command, which tools/kubo pins and HANSARD_KUBO names, on a repository of
-// its own. It starts no daemon and reaches no network.
+// its own. It reaches no network; with start, it is a daemon that knows nobody, on loopback.
 type kubo struct {
 	t        *testing.T
 	bin, dir string
+	online   bool
 }
 
 func newKubo(t *testing.T) *kubo {
-	k := &kubo{t, os.Getenv("HANSARD_KUBO"), t.TempDir()}
+	k := &kubo{t: t, bin: os.Getenv("HANSARD_KUBO"), dir: t.TempDir()}
 	if k.bin == "" {
 		t.Fatal("HANSARD_KUBO names no ipfs command; build it in tools/kubo")
 	}
@@ -34,9 +35,17 @@ func newKubo(t *testing.T) *kubo {
 	return k
 }
 
-func (k *kubo) try(args ...string) (string, error) {
-	cmd := exec.CommandContext(k.t.Context(), k.bin, append([]string{"--offline"}, args...)...)
+func (k *kubo) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(k.t.Context(), k.bin, args...)
 	cmd.Env = []string{"IPFS_PATH=" + k.dir, "HOME=" + k.dir, "IPFS_TELEMETRY=off"}
+	return cmd
+}
+
+func (k *kubo) try(args ...string) (string, error) {
+	if !k.online {
+		args = append([]string{"--offline"}, args...)
+	}
+	cmd := k.command(args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
