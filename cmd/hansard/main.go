@@ -68,7 +68,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			demoCommand(), serveCommand(), sendCommand(), statusCommand(), watchCommand(), getCommand(),
 			verifyCommand(), inspectCommand(), batchCommand(), importCommand(), keysCommand(), benchCommand(),
-			backupCommand(), restoreCommand(), contractsCommand(), bondCommand(), promiseCommand(), watchtowerCommand(), costCommand(), doctorCommand(),
+			exportCommand(), backupCommand(), restoreCommand(), contractsCommand(), bondCommand(), promiseCommand(), watchtowerCommand(), costCommand(), doctorCommand(),
 			versionCommand(),
 		},
 		Action: func(c *cli.Context) error {
