@@ -220,14 +220,7 @@ func TestRest(t *testing.T) {
 		}
 		d.check(f.Close())
 	}
-	h := &Header{
-		Format: format, ChainID: chain.ChainID, AnchorLog: chain.AnchorLog, PromiseBond: chain.PromiseBond, Log: chain.Log,
-		PromiseKeys: []PromiseKey{{d.keys[0], 0}}, Next: 100, Batches: 3, FirstBatch: 1, FirstEntry: 40, FirstDeadline: 10,
-	}
-	var b bytes.Buffer
-	w := newWriter(&b)
-	d.check(errors.Join(w.json("backup.json", h), w.files(d.path), w.batches(t.Context(), d.db, h), w.entries(t.Context(), d.db, h), w.close()))
-	f, err := Open(t.Context(), d.file(b.Bytes()))
+	f, err := Open(t.Context(), d.part(&Header{Next: 100, Batches: 3, FirstBatch: 1, FirstEntry: 40, FirstDeadline: 10}))
 	d.check(err)
 	defer f.Close()
 	at := uint64(40)
@@ -255,6 +248,77 @@ func TestRest(t *testing.T) {
 	if err := f.RestoreLog(t.Context(), t.TempDir(), nil, quiet); err == nil || !strings.Contains(err.Error(), "begins at entry 40") {
 		t.Errorf("a part became the log: %v", err)
 	}
+}
+
+// part writes the backup that the header describes.
+func (d *dir) part(h *Header) string {
+	d.t.Helper()
+	h.Format, h.ChainID, h.AnchorLog, h.PromiseBond, h.Log = format, chain.ChainID, chain.AnchorLog, chain.PromiseBond, chain.Log
+	h.PromiseKeys = []PromiseKey{{d.keys[0], 0}, {d.keys[1], 30}}
+	var b bytes.Buffer
+	w, ctx := newWriter(&b), d.t.Context()
+	d.check(errors.Join(w.json("backup.json", h), w.files(d.path), w.batches(ctx, d.db, h), w.entries(ctx, d.db, h), w.close()))
+	return d.file(b.Bytes())
+}
+
+// TestAppendTo appends what recovery cannot know to a log that ends with its first batch: entries, batches as they were cut,
+// and the transactions that may still be mined.
+func TestAppendTo(t *testing.T) {
+	d := newDir(t)
+	to := t.TempDir()
+	node, err := ipfs.Open(ipfs.Config{Dir: filepath.Join(to, "ipfs")})
+	d.check(err)
+	defer node.Close()
+	recovered, err := Open(t.Context(), d.part(&Header{Next: 40, Batches: 1}))
+	d.check(err)
+	defer recovered.Close()
+	d.check(recovered.RestoreLog(t.Context(), filepath.Join(to, "log"), node, quiet))
+	db, err := storage.Open(storage.Config{Dir: filepath.Join(to, "log"), Chain: chain, PromiseKey: d.keys[1]})
+	d.check(err)
+	defer db.Close()
+	d.check(db.NoMark())
+
+	hole, err := Open(t.Context(), d.part(&Header{Next: 100, Batches: 3, FirstBatch: 2, FirstEntry: 80}))
+	d.check(err)
+	defer hole.Close()
+	if _, err := hole.AppendTo(t.Context(), db, node, quiet); err == nil || !strings.Contains(err.Error(), "begins at entry 80, and the log ends before 40") {
+		t.Errorf("a hole: %v", err)
+	}
+	rest, err := Open(t.Context(), d.part(&Header{Next: 100, Batches: 3, FirstBatch: 1, FirstEntry: 40}))
+	d.check(err)
+	defer rest.Close()
+	r := &restoring{f: rest, db: db} // dies after it appended and sealed, and before it stored transactions
+	var follow []storage.Restored
+	d.check(rest.Entries(t.Context(), func(a *proofs.Accepted) error {
+		if a.Entry.Index < 90 {
+			follow = append(follow, storage.Restored{Accepted: *a, Signer: d.keys[1]})
+		}
+		return nil
+	}))
+	d.check(db.Restore(t.Context(), follow))
+	one, err := rest.Batch(1)
+	d.check(err)
+	d.check(r.seal(t.Context(), one))
+	for _, want := range []int{10, 0} {
+		if got, err := rest.AppendTo(t.Context(), db, node, quiet); got != want || err != nil {
+			t.Fatalf("appended %d, want %d: %v", got, want, err)
+		}
+	}
+	want, got := stateOf(t, d.db), stateOf(t, db)
+	got.Batches[2].CID, want.Batches[1].Spent = proofs.Hash{}, nil // the chain says what was spent
+	got.Tail.OpenedAt, got.Tail.NotBefore = want.Tail.OpenedAt, want.Tail.NotBefore
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("appended (-was +is):\n%s", diff)
+	}
+	if !db.Marked() {
+		t.Error("the service would start without anybody looking")
+	}
+	went := newDir(t)
+	if _, err := rest.AppendTo(t.Context(), went.db, went.node, quiet); err != nil {
+		t.Errorf("a log that has all of it: %v", err)
+	}
+	_, err = Open(t.Context(), went.part(&Header{Next: 100, Batches: 3, FirstBatch: 1, FirstEntry: 40}))
+	d.check(err)
 }
 
 // wantDamage opens a file that is damaged, and wants to be told so.

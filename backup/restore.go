@@ -69,8 +69,13 @@ func (f *File) RestoreLog(ctx context.Context, dir string, node payload.Node, lo
 	if err := r.entries(ctx); err != nil {
 		return err
 	}
-	if err := r.batches(ctx, node, log); err != nil {
+	if err := r.batches(ctx, node, log, 0); err != nil {
 		return err
+	}
+	for number := range r.f.Batches {
+		if err := r.stand(ctx, number); err != nil {
+			return fmt.Errorf("batch %d: %w", number, err)
+		}
 	}
 	return r.db.RequireMark()
 }
@@ -147,9 +152,9 @@ func (r *restoring) rotate(ctx context.Context, index uint64) error {
 	return nil
 }
 
-// batches seals and pins the batches again, and puts each where it stood.
-func (r *restoring) batches(ctx context.Context, node payload.Node, log *slog.Logger) error {
-	for number := range r.f.Batches {
+// batches seals and pins the batches from that number on again, with the transactions that were signed for them.
+func (r *restoring) batches(ctx context.Context, node payload.Node, log *slog.Logger, from uint64) error {
+	for number := from; number < r.f.Batches; number++ {
 		s, err := r.f.Batch(number)
 		if err == nil {
 			err = r.seal(ctx, s)
@@ -162,12 +167,8 @@ func (r *restoring) batches(ctx context.Context, node payload.Node, log *slog.Lo
 	if err := pinner.Step(ctx); err != nil {
 		return err
 	}
-	for number := range r.f.Batches {
-		s, err := r.f.Batch(number)
-		if err == nil {
-			err = r.stand(ctx, s)
-		}
-		if err != nil {
+	for number := r.f.FirstBatch; number < r.f.Batches; number++ {
+		if err := r.signed(ctx, number); err != nil {
 			return fmt.Errorf("batch %d: %w", number, err)
 		}
 	}
@@ -200,22 +201,84 @@ func (r *restoring) seal(ctx context.Context, s proofs.Sealed) error {
 	return r.db.Seal(ctx, bare, tree)
 }
 
-// stand stores the transactions of a batch that is pinned, and where it stands on the chain.
-func (r *restoring) stand(ctx context.Context, s proofs.Sealed) error {
-	got, err := r.db.Batch(ctx, s.Number)
+// signed stores the transactions of a batch that is pinned, under the CID that it had.
+func (r *restoring) signed(ctx context.Context, number uint64) error {
+	s, err := r.f.Batch(number)
+	if err != nil {
+		return err
+	}
+	got, err := r.db.Batch(ctx, number)
 	if err != nil {
 		return err
 	}
 	if !s.CID.IsZero() && got.CID != s.CID {
 		return fmt.Errorf("its payload gives %s, it was pinned as %s", proofs.FormatCID(got.CID), proofs.FormatCID(s.CID))
 	}
-	for _, raw := range s.Txs {
-		if err := r.db.SaveTx(ctx, s.Number, raw); err != nil {
+	if got.State >= proofs.StateIncluded {
+		return nil
+	}
+	for _, raw := range s.Txs[min(len(got.Txs), len(s.Txs)):] { // the others are there since an attempt before
+		if err := r.db.SaveTx(ctx, number, raw); err != nil {
 			return err
 		}
 	}
-	if s.State < proofs.StateSubmitted {
-		return nil
+	return nil
+}
+
+// stand puts a batch where it stood on the chain.
+func (r *restoring) stand(ctx context.Context, number uint64) error {
+	s, err := r.f.Batch(number)
+	if err != nil || s.State < proofs.StateSubmitted {
+		return err
 	}
-	return r.db.SetAnchor(ctx, s.Number, s.Standing())
+	return r.db.SetAnchor(ctx, number, s.Standing())
+}
+
+// AppendTo appends to a log, as recovery left it, the entries of the backup that follow it, seals and pins their batches as
+// they were, with the transactions that were signed for them, and makes it one that has a mark. Where both have an entry it
+// must be the same. It returns how many were appended. If the process dies in it, what was appended is the log's, and it
+// can be run again.
+func (f *File) AppendTo(ctx context.Context, db *storage.DB, node payload.Node, log *slog.Logger) (appended int, err error) {
+	tail, err := db.Tail(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if f.FirstEntry > tail.Next {
+		return 0, fmt.Errorf("append the backup: it begins at entry %d, and the log ends before %d", f.FirstEntry, tail.Next)
+	}
+	var follow []storage.Restored
+	err = f.Entries(ctx, func(a *proofs.Accepted) error {
+		if a.Entry.Index >= tail.Next {
+			follow = append(follow, storage.Restored{Accepted: *a, Signer: f.signer(a.Entry.Index)})
+			return nil
+		}
+		has, err := db.Read(ctx, a.Entry.Index, 1)
+		if err == nil && has[0].Leaf != a.Leaf {
+			err = fmt.Errorf("entry %d has leaf %s in the log and %s in the backup: they are of two copies that both went on", a.Entry.Index, has[0].Leaf, a.Leaf)
+		}
+		return err
+	})
+	if err == nil {
+		err = db.RequireMark()
+	}
+	if err == nil {
+		err = db.Restore(ctx, follow)
+	}
+	if err == nil {
+		err = (&restoring{f: f, db: db}).batches(ctx, node, log, tail.Batches)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("append the backup: %w", err)
+	}
+	return len(follow), nil
+}
+
+// signer returns the key that signed the promise of the entry.
+func (f *File) signer(index uint64) (key proofs.Address) {
+	for _, k := range f.PromiseKeys {
+		if k.From <= index {
+			key = k.Address
+		}
+	}
+	return key
 }

@@ -93,11 +93,11 @@ func runBackup(c *cli.Context) (err error) {
 // openStopped opens the log of a service that does not run.
 func openStopped(dir string) (*proofs.TrustedLog, *storage.DB, error) {
 	own, err := ownLog(dir)
-	if err == nil && own == nil {
-		err = usage("there is no log in %s; name its directory with --data", dir)
-	}
 	if err != nil {
 		return nil, nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "log")); own == nil || err != nil { // opening would make one
+		return nil, nil, usage("there is no log in %s; name its directory with --data", dir)
 	}
 	db, err := storage.Open(storage.Config{Dir: filepath.Join(dir, "log"), Chain: own.Chain, PromiseKey: own.PromiseKeys[0]})
 	if err != nil {

@@ -123,12 +123,26 @@ func TestBackupRest(t *testing.T) {
 		t.Errorf("stock tools: %v\n%s", err, said)
 	}
 	out, _ = s.want(0, "", "restore", s.path("b.tar"), "--data", s.path("new"), "--json")
-	if r := decode[restoreLine](t, out); r.Log || r.Next != 5 {
+	if r := decode[restoreLine](t, out); r.Log || r.Next != 0 {
 		t.Errorf("restore: %+v", r)
 	}
 	if _, err := os.Stat(s.path("new", "log")); err == nil {
 		t.Error("a part of the log was restored as the log")
 	}
+	_, errs = s.want(exitUsage, "", "restore", "--append", s.path("b.tar"), "--data", s.path("new"))
+	says(t, "keys without the log", errs, "there is no log in")
+	s.want(exitUsage, "", "backup", "--data", s.path("new"), "-o", s.path("none.tar"))
+	if _, err := os.Stat(s.path("new", "log")); err == nil {
+		t.Error("an empty log was made beside the keys")
+	}
+	if err := os.RemoveAll(s.path("new")); err != nil {
+		t.Fatal(err)
+	}
+	out, errs = s.want(0, "", "restore", "--append", s.path("b.tar"), "--data", s.path("data"), "--json")
+	if r := decode[restoreLine](t, out); !r.Log || r.Entries != 0 || r.Next != 5 {
+		t.Errorf("append what is there: %+v", r)
+	}
+	says(t, "append", errs, "promise the same places twice")
 	bad := s.bytes("b.tar")
 	bad[len(bad)/2] ^= 1
 	if err := os.WriteFile(s.path("bad.tar"), bad, 0o600); err != nil {
