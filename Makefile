@@ -17,7 +17,7 @@ vectors: node_modules/.package-lock.json ## another language, and the whole way 
 	tools/endtoend
 
 kubo: $(KUBO) ## CIDs as a stock IPFS node computes them; it fetches our payloads, also from a second machine (as root)
-	HANSARD_KUBO=$(KUBO) go test -tags kubo -run Kubo ./storage/ipfs
+	HANSARD_KUBO=$(KUBO) go test -tags kubo -run Kubo ./storage/ipfs ./export
 	HANSARD_KUBO=$(KUBO) tools/namespace
 $(KUBO): tools/kubo/go.sum
 	cd tools/kubo && go build -o $(KUBO) github.com/ipfs/kubo/cmd/ipfs

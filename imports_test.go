@@ -65,6 +65,14 @@ var rules = []rule{
 		reason: "heads go into any store; anchoring them is anchor's, and cmd joins the two",
 	},
 	{
+		pkg: "backup", ours: []string{"proofs", "identity", "storage", "payload", "internal/badgerlog", "internal/emptylogs"},
+		never: []string{ipfs, merkletree, cli}, direct: []string{"net", "net/http"}, reason: "it reads and makes a directory; who owns it is wired by cmd",
+	},
+	{
+		pkg: "export", ours: []string{"proofs"}, never: []string{ethereum, badger, merkletree, cli}, direct: []string{"net", "net/http"},
+		reason: "blocks go into a file and out of one, wherever they are kept",
+	},
+	{
 		pkg: "receipts", ours: []string{"proofs"}, never: []string{ethereum, badger, ipfs, merkletree, cli}, direct: []string{"os", "net", "net/http"},
 		reason: "a receipt is put together from what any store holds, and verified as a stranger would",
 	},

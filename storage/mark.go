@@ -193,6 +193,10 @@ func (m *Mark) Close() error { return wrap(m.file.Close(), "close mark %s", m.pa
 // NoMark forgets that the directory had a mark, for one that is lost.
 func (db *DB) NoMark() error { return wrap(db.setMarked(false), "forget the mark") }
 
+// RequireMark makes the directory one that has a mark, wherever that is: whoever goes on with it must name the mark, or
+// say that there is none.
+func (db *DB) RequireMark() error { return wrap(db.setMarked(true), "require a mark") }
+
 // Marked reports whether the directory has a mark.
 func (db *DB) Marked() bool { return db.identity().Marked }
 

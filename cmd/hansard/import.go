@@ -44,7 +44,7 @@ func importCommand() *cli.Command {
 				&cli.BoolFlag{Name: "dry-run", Usage: "say what would be added, and add nothing"},
 			),
 			Action: importZoomChat,
-		}},
+		}, importCARCommand()},
 	}
 }
 

@@ -69,7 +69,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			demoCommand(), serveCommand(), sendCommand(), statusCommand(), watchCommand(), getCommand(),
 			verifyCommand(), inspectCommand(), batchCommand(), importCommand(), keysCommand(), benchCommand(),
 			contractsCommand(), bondCommand(), promiseCommand(), watchtowerCommand(), costCommand(), doctorCommand(),
-			payloadCommand(), versionCommand(),
+			payloadCommand(), exportCommand(), backupCommand(), restoreCommand(), versionCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
@@ -91,21 +91,22 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 // finish gives a command and its subcommands what all of them share.
 func finish(c *cli.Command) {
 	c.OnUsageError, c.HideHelpCommand = usageError, true
-	if len(c.Subcommands) == 0 {
+	if len(c.Subcommands) == 0 || c.Action != nil {
 		c.Flags = append(c.Flags,
 			&cli.BoolFlag{Name: "json", Usage: "print JSON, one object a line"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the primary value"},
 			&cli.BoolFlag{Name: "no-color", Usage: "accepted and without effect: nothing is coloured", Hidden: true},
 			&cli.BoolFlag{Name: "no-input", Usage: "never ask; fail where an answer is missing"},
 		)
-		return
 	}
 	name := c.Name
-	c.Action = func(c *cli.Context) error {
-		if c.Args().Present() {
-			return usage("unknown command %q; hansard %s --help lists them", name+" "+c.Args().First(), name)
+	if c.Action == nil {
+		c.Action = func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usage("unknown command %q; hansard %s --help lists them", name+" "+c.Args().First(), name)
+			}
+			return cli.ShowSubcommandHelp(c)
 		}
-		return cli.ShowSubcommandHelp(c)
 	}
 	for _, sub := range c.Subcommands {
 		finish(sub)

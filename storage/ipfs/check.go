@@ -16,13 +16,13 @@ import (
 // ErrNotFound or ErrCorrupt, and keeping the same blocks again mends it.
 func (n *Node) Check(ctx context.Context, root proofs.Hash) error {
 	if err := n.checkCAR(ctx, root); err != nil {
-		return fmt.Errorf("check %s: %w", n.cars.path(root), err)
+		return fmt.Errorf("check %s: %w", n.cars.path(cidOf(root)), err)
 	}
 	return nil
 }
 
 func (n *Node) checkCAR(ctx context.Context, root proofs.Hash) error {
-	found, err := scan(n.cars.path(root), root)
+	found, err := scan(n.cars.path(cidOf(root)), cidOf(root))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the file is gone: %w", ErrNotFound)
@@ -57,26 +57,26 @@ func (n *Node) checkCAR(ctx context.Context, root proofs.Hash) error {
 	return fmt.Errorf("its pin is gone: %w", ErrNotFound)
 }
 
-// indexed says which block of a file the index does not find there. Where a block lies in several files, any will do.
+// indexed says which block of a file the index does not find there.
 func (n *Node) indexed(found map[proofs.Hash]where) error {
 	return n.db.View(func(txn *badger.Txn) error {
 		for digest, w := range found {
-			item, err := txn.Get(carKey(carBlock, digest))
+			item, err := txn.Get(w.key(digest))
 			if errors.Is(err, badger.ErrKeyNotFound) {
 				return fmt.Errorf("the index lacks block %s: %w", cidOf(digest), ErrNotFound)
 			}
 			if err != nil {
 				return err
 			}
-			var at where
-			if err := item.Value(func(b []byte) error {
-				at, err = decodeWhere(b)
+			err = item.Value(func(value []byte) error {
+				at, err := parseWhere(item.Key(), value)
+				if err == nil && at != w {
+					err = fmt.Errorf("the index has another place for block %s: %w", cidOf(digest), ErrCorrupt)
+				}
 				return err
-			}); err != nil {
+			})
+			if err != nil {
 				return err
-			}
-			if at.root == w.root && at != w {
-				return fmt.Errorf("the index has another place for block %s: %w", cidOf(digest), ErrCorrupt)
 			}
 		}
 		return nil

@@ -165,7 +165,7 @@ func TestHostServes(t *testing.T) {
 
 	gone, flipped := chain[0].blocks[0], loose.blocks[0]
 	flip(t, n, flipped)
-	if err := os.Remove(n.cars.path(chain[0].digest)); err != nil {
+	if err := os.Remove(n.cars.path(cidOf(chain[0].digest))); err != nil {
 		t.Fatal(err)
 	}
 	_, missing = ask(t, h, proofs.BlockDigest(gone), proofs.BlockDigest(flipped), proofs.BlockDigest(chain[1].blocks[0]))

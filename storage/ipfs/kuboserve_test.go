@@ -115,7 +115,7 @@ func TestKuboImportsCAR(t *testing.T) {
 	k.start()
 	var files []string
 	for _, b := range chain {
-		files = append(files, n.cars.path(b.digest))
+		files = append(files, n.cars.path(cidOf(b.digest)))
 	}
 	if out := k.run("dag", "import", "--pin-roots=false", files[0]); strings.Contains(out, "error") {
 		t.Fatal(out)
@@ -127,7 +127,7 @@ func TestKuboImportsCAR(t *testing.T) {
 	if err := os.WriteFile(exported, []byte(k.run("dag", "export", "--progress=false", chain[0].cid())), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	found, err := scan(exported, chain[0].digest)
+	found, err := scan(exported, cidOf(chain[0].digest))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,8 +150,8 @@ func TestKuboGateway(t *testing.T) {
 	defer ours.Close()
 	k := newKubo(t)
 	k.start()
-	k.run("dag", "import", "--pin-roots=false", n.cars.path(chain[0].digest))
-	k.run("dag", "import", n.cars.path(chain[1].digest))
+	k.run("dag", "import", "--pin-roots=false", n.cars.path(cidOf(chain[0].digest)))
+	k.run("dag", "import", n.cars.path(cidOf(chain[1].digest)))
 	at, err := os.ReadFile(filepath.Join(k.dir, "gateway"))
 	if err != nil {
 		t.Fatal(err)
