@@ -124,6 +124,9 @@ func Run(ctx context.Context, cfg Config) (*Summary, error) {
 	}
 	err := r.survey(ctx)
 	if err == nil {
+		err = cfg.Store.Begin()
+	}
+	if err == nil {
 		err = r.rebuild(ctx)
 	}
 	if err == nil {

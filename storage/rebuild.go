@@ -31,7 +31,7 @@ const (
 type Rebuild struct {
 	db        *DB
 	keys      []PromiseKey
-	batch     *badger.WriteBatch
+	batch     *badger.WriteBatch // nil before Begin
 	tail      proofs.Tail
 	rooms     map[proofs.Hash]*rebuiltRoom
 	unfinal   uint64 // first batch that is not finalized
@@ -62,13 +62,7 @@ func OpenRebuild(cfg Config, keys []PromiseKey) (*Rebuild, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rebuild{db: db, keys: keys, rooms: map[proofs.Hash]*rebuiltRoom{}, final: true}
-	if err := r.begin(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", cfg.Dir, err), db.Close())
-	}
-	r.batch = db.badger.NewWriteBatch()
-	r.batch.SetMaxPendingTxns(rebuildPending)
-	return r, nil
+	return &Rebuild{db: db, keys: keys, rooms: map[proofs.Hash]*rebuiltRoom{}, final: true}, nil
 }
 
 func checkKeys(newest proofs.Address, keys []PromiseKey) error {
@@ -83,15 +77,21 @@ func checkKeys(newest proofs.Address, keys []PromiseKey) error {
 	return nil
 }
 
-// begin drops what an earlier attempt left, and marks the directory. If we die in between it is an empty one.
-func (r *Rebuild) begin() error {
+// Begin drops what an earlier attempt left, and marks the directory: it comes before everything else that is written. If
+// we die in between, the directory is an empty one.
+func (r *Rebuild) Begin() error {
 	if r.db.id.Version != 0 {
 		if err := r.db.badger.DropAll(); err != nil {
-			return err
+			return wrap(err, "drop what an earlier attempt left")
 		}
 	}
 	id := identity{Chain: r.db.chain, PromiseKey: r.keys[0].Address, Rotated: r.keys[1:], Rebuilding: true}
-	return r.db.setIdentity(id)
+	if err := r.db.setIdentity(id); err != nil {
+		return wrap(err, "begin the rebuilding")
+	}
+	r.batch = r.db.badger.NewWriteBatch()
+	r.batch.SetMaxPendingTxns(rebuildPending)
+	return nil
 }
 
 // Tail returns where the log ends so far.
@@ -188,6 +188,7 @@ func (r *Rebuild) Seal(s proofs.Sealed, t proofs.Tree) error {
 		return wrap(err, "store batch %d", s.Number)
 	}
 	r.tail.Sealed, r.tail.Batches = r.tail.Next, s.Number+1
+	r.tail.OpenedAt, r.tail.NotBefore = s.OpenedAt, s.NotBefore // of a pool that is empty: as batcher leaves them
 	if r.final = r.final && s.State == proofs.StateFinalized; r.final {
 		r.unfinal = r.tail.Batches
 	}
@@ -237,6 +238,8 @@ func (r *Rebuild) Commit() error {
 
 // Close closes the directory.
 func (r *Rebuild) Close() error {
-	r.batch.Cancel()
+	if r.batch != nil {
+		r.batch.Cancel()
+	}
 	return r.db.Close()
 }

@@ -68,7 +68,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			demoCommand(), serveCommand(), sendCommand(), statusCommand(), watchCommand(), getCommand(),
 			verifyCommand(), inspectCommand(), batchCommand(), importCommand(), keysCommand(), benchCommand(),
-			contractsCommand(), bondCommand(), promiseCommand(), watchtowerCommand(), costCommand(), doctorCommand(),
+			contractsCommand(), bondCommand(), promiseCommand(), watchtowerCommand(), recoverCommand(), costCommand(), doctorCommand(),
 			versionCommand(),
 		},
 		Action: func(c *cli.Context) error {
