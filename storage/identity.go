@@ -64,10 +64,10 @@ func (db *DB) identify(rotate bool) error {
 	}
 	got := &db.id
 	switch {
-	case db.rebuild && !got.Rebuilding:
-		return fmt.Errorf("%w, %s: nothing is recovered over it; give a directory without one", ErrHoldsLog, got.Chain.Log)
-	case db.rebuild:
+	case db.rebuild && (got.Rebuilding || db.unused(&want)):
 		return nil
+	case db.rebuild:
+		return fmt.Errorf("%w, %s: nothing is recovered over it; give a directory without one", ErrHoldsLog, got.Chain.Log)
 	case got.Rebuilding:
 		return fmt.Errorf("%w: run hansard recover again, which begins anew", ErrRebuilding)
 	}
@@ -84,6 +84,13 @@ func (db *DB) identify(rotate bool) error {
 	default:
 		return fmt.Errorf("%w: it is %s, and %s is wanted", ErrOtherKey, got.newest(), key)
 	}
+}
+
+// unused reports whether the directory is of the log that is wanted and nothing was ever accepted: somebody started a
+// service on it.
+func (db *DB) unused(want *identity) bool {
+	t, err := db.Tail(context.Background())
+	return err == nil && t.Next == 0 && t.Batches == 0 && db.id.differs(want) == ""
 }
 
 // empty returns an error unless nothing is stored: a directory of another program, or one that lost what it belongs to.

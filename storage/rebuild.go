@@ -21,8 +21,9 @@ var (
 )
 
 const (
-	rebuildPending = 4       // transactions of a write batch under way, about 10 MB each
-	rebuildLook    = 8 << 20 // bytes written between two looks at the free space
+	rebuildMemtable = 32 << 20 // half of a service's, which keeps a recovery's memory small
+	rebuildPending  = 4        // transactions of a write batch under way, about 5 MB each
+	rebuildLook     = 8 << 20  // bytes written between two looks at the free space
 )
 
 // Rebuild writes a whole log into a directory without one, in large steps. Nothing of it is acknowledged before

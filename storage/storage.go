@@ -119,6 +119,9 @@ func Open(cfg Config) (*DB, error) {
 		WithValueLogFileSize(64 << 20).
 		WithBlockCacheSize(0). // for compressed tables; ours are read from their maps
 		WithMetricsEnabled(false)
+	if cfg.rebuild {
+		opts = opts.WithMemTableSize(rebuildMemtable).WithNumMemtables(2).WithNumCompactors(2)
+	}
 	if cfg.tune != nil {
 		opts = cfg.tune(opts)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,6 +66,7 @@ func runRecover(c *cli.Context) (err error) {
 	if c.Args().Present() {
 		return usage("recover takes no argument: name the directory with --data DIR and the payloads with --ipfs SOURCE")
 	}
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(recovery.MemoryLimit))
 	r := &rebuilding{cli: c, dir: c.String("data"), promise: c.Duration("promise"), began: time.Now()}
 	if c.IsSet("promise") && (r.promise < time.Second || r.promise%time.Millisecond != 0) {
 		return usage("--promise: want whole milliseconds, and at least a second, got %s", r.promise)
