@@ -142,3 +142,16 @@ func (c *CARs) Block(_ context.Context, digest proofs.Hash) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// ParseCID reads the CID of a manifest, as proofs.FormatCID writes it.
+func ParseCID(s string) (proofs.Hash, error) {
+	id, err := cid.Decode(s)
+	if err != nil {
+		return proofs.Hash{}, err
+	}
+	digest, ok := digestOf(id)
+	if !ok || proofs.FormatCID(digest) != s {
+		return proofs.Hash{}, fmt.Errorf("want the CID of a batch, bafyrei and 52 more letters and digits, got %.80q", s)
+	}
+	return digest, nil
+}

@@ -40,6 +40,9 @@ type sources struct {
 	use  []Use
 }
 
+// Join returns sources as one, which asks them in turn.
+func Join(all []Source) Blocks { return newSources(all) }
+
 func newSources(all []Source) *sources {
 	s := &sources{all: all, use: make([]Use, len(all))}
 	for i := range all {

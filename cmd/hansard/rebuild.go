@@ -41,6 +41,7 @@ func recoverCommand() *cli.Command {
 			&cli.StringFlag{Name: "log-name", Value: "main", Usage: "`NAME` of the log; its salt is the name's hash"},
 			logIDFlag(), bondFlag(),
 			&cli.StringSliceFlag{Name: "ipfs", Usage: "`SOURCE` of payloads: the URL of an IPFS gateway or of another service, a CAR file, or a directory of CAR files; repeated, they are asked in turn"},
+			&cli.StringFlag{Name: "newest", Usage: "`CID` of the newest batch, for nodes that show no event of it"},
 			&cli.DurationFlag{Name: "promise", Usage: "the --promise that the service had (`TIME`): promises are signed again, byte for byte; without it receipts have none"},
 			&cli.StringFlag{Name: "promise-key", Value: "promise", Usage: "`KEY` that signs promises: its name in the keystore of --data, or its address"},
 			&cli.StringSliceFlag{Name: "replaced-key", Usage: "`ADDRESS:INDEX`: a promise key that was replaced, and the first entry that it did not sign for any more; repeated, in order"},
@@ -198,14 +199,48 @@ func (r *rebuilding) follow(ctx context.Context) (*bookLog, error) {
 	}
 	flag(r.cli, "from-block", r.cli.Uint64, &cfg.FromBlock)
 	flag(r.cli, "confirmations", r.cli.Uint64, &cfg.Confirmations)
-	book, err := logbook.New(cfg)
+	book, err := openBook(ctx, cfg)
 	if err == nil {
-		err = book.Refresh(ctx)
+		return &bookLog{book: book, nodes: r.site.nodes}, nil
 	}
-	if err != nil {
+	newest, named, bad := newestFrom(r.cli)
+	if bad != nil {
+		return nil, bad
+	}
+	if !errors.Is(err, logbook.ErrUnproven) && !named || ctx.Err() != nil {
 		return nil, chainError(err)
 	}
-	return &bookLog{book, r.site.nodes}, nil
+	r.note("%s", err)
+	r.note("the nodes do not show all events: the manifests are followed from the newest batch backwards, and the headers are searched for their blocks")
+	trail, trailErr := logbook.ReadTrail(ctx, cfg, recovery.Join(r.sources), newest)
+	if trailErr != nil {
+		return nil, chainError(fmt.Errorf("the nodes do not show all events, and by the manifests: %w", trailErr))
+	}
+	cfg.Known = trail
+	if book, err = openBook(ctx, cfg); err != nil {
+		return nil, chainError(err)
+	}
+	return &bookLog{book, r.site.nodes, trail}, nil
+}
+
+func openBook(ctx context.Context, cfg logbook.Config) (*logbook.Book, error) {
+	book, err := logbook.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return book, book.Refresh(ctx)
+}
+
+// newestFrom reads --newest.
+func newestFrom(c *cli.Context) (digest proofs.Hash, named bool, err error) {
+	s := c.String("newest")
+	if s == "" {
+		return digest, false, nil
+	}
+	if digest, err = recovery.ParseCID(s); err != nil {
+		return digest, false, usage("--newest: %w", err)
+	}
+	return digest, true, nil
 }
 
 // progressEvery is how often people are told how far it is.

@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/hansard-dao/hansard/internal/faultrpc"
 	"github.com/hansard-dao/hansard/proofs"
 )
 
@@ -194,4 +198,78 @@ func TestRecoverFaults(t *testing.T) {
 	says(t, "with the file that is whole", out, "1 wrong answers")
 	url, _, _ := l.serveAt("data", "--account", "old")
 	l.same(url)
+}
+
+// TestRecoverPruned: nodes that show no old events, and keep no index of transactions, do, as long as they have the
+// receipts of the blocks; without those it is said which.
+func TestRecoverPruned(t *testing.T) {
+	l := newLost(t)
+	proxy := faultrpc.New(l.url)
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	l.url = server.URL
+	args := []string{"--promise", "1h", "--ipfs", l.path("gone", "ipfs", "cars")}
+	newest := readOf(t, l.receipts[l.ids[2]])
+	cid := proofs.FormatCID(newest.Batch.CID)
+	noEvents := faultrpc.Fault{Name: "no old events", Do: func(c faultrpc.Call, next faultrpc.Next) faultrpc.Answer {
+		a := next(c)
+		if c.Method == "eth_getLogs" {
+			a.Result = []byte("[]")
+		}
+		return a
+	}}
+	proxy.Set(noEvents)
+	_, errs := l.recover(exitUnreachable, "data", args...)
+	says(t, "no event at all", errs, "batch 0 of 3 is missing", "no event of the log is in the blocks from 0 on", "--newest")
+	_, errs = l.recover(exitUsage, "data", append(args, "--newest", "bafy")...)
+	says(t, "no CID", errs, "--newest")
+	_, errs = l.recover(exitUnreachable, "data", append(args, "--newest", proofs.FormatCID(proofs.Hash{1}))...)
+	says(t, "another CID", errs, "read the manifest", "no source has it")
+
+	proxy.Set(noEvents, faultrpc.Refuse(4444, "pruned history unavailable", "eth_getBlockReceipts", "eth_getTransactionReceipt"))
+	_, errs = l.recover(exitUnreachable, "data", append(args, "--newest", cid)...)
+	says(t, "no receipts", errs, "may have anchored it, and no node shows its receipts")
+
+	proxy.Set(noEvents, faultrpc.Null("eth_getTransactionReceipt"))
+	_, errs = l.recover(0, "data", append(args, "--newest", cid)...)
+	says(t, "by the manifests", errs, "the manifests are followed")
+	url, _, _ := l.serveAt("data", "--account", "old")
+	l.same(url)
+
+	// Newer events are still there.
+	pruned := func(number uint64) faultrpc.Fault {
+		return faultrpc.Fault{Name: "no events before it", Do: func(c faultrpc.Call, next faultrpc.Next) faultrpc.Answer {
+			a := next(c)
+			var logs []map[string]any
+			if c.Method != "eth_getLogs" || json.Unmarshal(a.Result, &logs) != nil {
+				return a
+			}
+			logs = slices.DeleteFunc(logs, func(l map[string]any) bool {
+				at, ok := l["blockNumber"].(string)
+				n, err := strconv.ParseUint(strings.TrimPrefix(at, "0x"), 16, 64)
+				return !ok || err != nil || n < number
+			})
+			raw, err := json.Marshal(append([]map[string]any{}, logs...))
+			if err != nil {
+				return a
+			}
+			return faultrpc.Answer{Result: raw}
+		}}
+	}
+	proxy.Set(pruned(newest.Anchor.Block.Number))
+	_, errs = l.recover(0, "again", args...)
+	says(t, "from the newest event", errs, "the manifests are followed")
+	proxy.Set()
+	if out, _ := l.recover(0, "third", append(args, "--newest", cid, "-q")...); out != "3\n" {
+		t.Errorf("got %q", out)
+	}
+}
+
+func readOf(t *testing.T, file string) *proofs.Receipt {
+	t.Helper()
+	rc, err := proofs.ParseReceipt([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rc
 }
