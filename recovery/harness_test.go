@@ -49,7 +49,6 @@ type fakeLog struct {
 	sealed   []proofs.Sealed
 	messages uint64
 	peaks    proofs.Range
-	calls    int
 }
 
 func (l *fakeLog) Batch(number uint64) (proofs.Batch, bool) {
