@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -135,6 +136,16 @@ func resident(tb testing.TB, name string) float64 {
 	return 0
 }
 
+// cpu returns how much of all cores this process has used.
+func cpu(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // BenchmarkRun recovers a log of -messages messages from CAR files. The memory is that of the whole process: with the pages
 // of files that it maps, which the kernel takes back when it needs them, and without.
 func BenchmarkRun(b *testing.B) {
@@ -146,7 +157,7 @@ func BenchmarkRun(b *testing.B) {
 		if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil { // VmHWM begins anew
 			b.Fatal(err)
 		}
-		own := 0.0
+		own, used := 0.0, cpu(b)
 		b.StartTimer()
 		a := &attempt{dir: dir, log: log, promise: time.Hour, sources: []recovery.Source{carsOf(b, cars)}}
 		a.report = func(recovery.Progress) { own = max(own, resident(b, "RssAnon")) }
@@ -157,6 +168,7 @@ func BenchmarkRun(b *testing.B) {
 		b.StopTimer()
 		b.ReportMetric(resident(b, "VmHWM"), "MB-peak")
 		b.ReportMetric(own, "MB-own")
+		b.ReportMetric(float64((cpu(b)-used).Microseconds())/float64(*messages), "cpu-us/message")
 		os.RemoveAll(dir)
 		b.StartTimer()
 	}
