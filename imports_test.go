@@ -97,6 +97,10 @@ var rules = []rule{
 		reason: "what the chain proves of a log does not depend on what anybody stored of it",
 	},
 	{
+		pkg: "recovery", ours: []string{"proofs", "storage", "internal/badgerlog", "internal/emptylogs"}, never: []string{ethereum, merkletree, cli}, direct: []string{"net", "net/http"},
+		reason: "a log is rebuilt from what any chain proves and any source gives",
+	},
+	{
 		pkg: "promises", ours: []string{"proofs", "bindings", "nodes", "anchor", "cost", "bond", "logbook"}, never: []string{badger, ipfs, merkletree, cli}, direct: []string{"os"},
 		reason: "the chain judges; leaves come from wherever somebody has them",
 	},

@@ -54,6 +54,22 @@ func Freeze(ctx context.Context, q *nodes.Quorum, log proofs.Chain, b proofs.Bat
 	return frozen, nil
 }
 
+// Receipts returns the receipts of a block that has transactions: they hash to its header's receipts root.
+func Receipts(ctx context.Context, q *nodes.Quorum, block proofs.Hash) ([]*nodes.TxReceipt, error) {
+	raw, err := q.Header(ctx, block)
+	if err != nil {
+		return nil, err
+	}
+	header, err := proofs.ParseHeader(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read header %s: %w", block, err)
+	}
+	return q.BlockReceipts(ctx, block, func(all []*nodes.TxReceipt) error {
+		_, err := prove(all, 0, header.ReceiptsRoot)
+		return err
+	})
+}
+
 // prove returns the proof of the receipt at that index, nil if there is none, if the receipts of the
 // block hash to the root. Nothing commits to the transaction hashes beside them, which are not looked at.
 func prove(all []*nodes.TxReceipt, at uint64, root proofs.Hash) (proof [][]byte, err error) {

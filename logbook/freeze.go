@@ -14,23 +14,35 @@ import (
 // Freeze returns the anchor of a batch with header and receipt proof, which proofs.VerifyAnchor accepted. Where the
 // event that named the transaction was no true one, others are looked for.
 func (b *Book) Freeze(ctx context.Context, number uint64) (*proofs.Anchor, error) {
+	frozen, _, err := b.FreezeTx(ctx, number)
+	return frozen, err
+}
+
+// FreezeTx is Freeze, and returns the transaction, too, as enough nodes say: no proof covers its hash.
+func (b *Book) FreezeTx(ctx context.Context, number uint64) (frozen *proofs.Anchor, tx proofs.Hash, err error) {
 	a, ok := b.Batch(number)
 	if !ok {
-		return nil, fmt.Errorf("freeze batch %d: the log has %d: %w", number, b.Head().Batches, proofs.ErrNotFound)
+		return nil, tx, fmt.Errorf("freeze batch %d: the log has %d: %w", number, b.Head().Batches, proofs.ErrNotFound)
 	}
 	frozen, why := b.freeze(ctx, a, a.Tx)
 	if why == nil || ctx.Err() != nil {
-		return frozen, why
+		return frozen, a.Tx, why
 	}
-	err := b.Walk(ctx, b.cfg.FromBlock, b.cfg.Log.AnchorLog, func(l types.Log) (bool, error) {
+	tried := map[proofs.Hash]bool{a.Tx: true}
+	err = b.Walk(ctx, b.cfg.FromBlock, b.cfg.Log.AnchorLog, func(l types.Log) (bool, error) {
+		tx = proofs.Hash(l.TxHash)
+		if tried[tx] {
+			return false, nil
+		}
+		tried[tx] = true
 		var err error
-		frozen, err = b.freeze(ctx, a, proofs.Hash(l.TxHash))
+		frozen, err = b.freeze(ctx, a, tx)
 		return err == nil, ctx.Err()
 	}, anchoredEvent, b.cfg.Log.Log, word(number))
 	if frozen != nil {
-		return frozen, nil
+		return frozen, tx, nil
 	}
-	return nil, fmt.Errorf("freeze batch %d: %w", number, errors.Join(why, err))
+	return nil, tx, fmt.Errorf("freeze batch %d: %w", number, errors.Join(why, err))
 }
 
 // freeze returns the anchor if that transaction anchored the batch.

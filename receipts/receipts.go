@@ -24,8 +24,8 @@ type Signer interface {
 	SignDigest(digest proofs.Hash) (proofs.Signature, error)
 }
 
-// ErrUnsigned is wrapped where there is no promise to hand out: the key that signed it is gone, or the payload
-// was erased, and with it the beneficiary.
+// ErrUnsigned is wrapped where there is no promise to hand out: the key that signed it is gone, its deadline is not
+// known, or the payload was erased, and with it the beneficiary.
 var ErrUnsigned = errors.New("the promise cannot be signed again")
 
 // Key is a promise key that was replaced.
@@ -75,6 +75,9 @@ func (i *Issuer) Promise(a *proofs.Accepted) (proofs.Promise, error) {
 	p := a.Promise()
 	if a.Message == nil {
 		return proofs.Promise{}, fmt.Errorf("sign the promise for entry %d: %w: its beneficiary was erased with the message", p.Index, ErrUnsigned)
+	}
+	if p.Deadline == 0 {
+		return proofs.Promise{}, fmt.Errorf("sign the promise for entry %d: %w: its deadline was not recovered", p.Index, ErrUnsigned)
 	}
 	sign, address := i.keyOf(p.Index)
 	if sign == nil {

@@ -374,3 +374,40 @@ func TestMark(t *testing.T) {
 		}
 	}
 }
+
+// recovered is a store that does not know deadlines any more.
+type recovered struct{ receipts.Store }
+
+func (r recovered) Find(ctx context.Context, id proofs.Hash) (proofs.Accepted, error) {
+	a, err := r.Store.Find(ctx, id)
+	a.Deadline = 0
+	return a, err
+}
+
+// TestNoDeadline: an entry whose deadline is not known gets a receipt once it is anchored, and never a promise.
+func TestNoDeadline(t *testing.T) {
+	l := newLog(t)
+	l.set(proofs.StateFinalized, clock/1000+600)
+	with, without := receipts.New(chain, l.db, l.operator), receipts.New(chain, recovered{l.db}, l.operator)
+	anchored := 0
+	for _, id := range l.ids {
+		want, err := with.Receipt(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := without.Receipt(t.Context(), id)
+		if want.Level == proofs.Promised {
+			if got != nil || !errors.Is(err, receipts.ErrUnsigned) {
+				t.Errorf("entry %d: %+v, %v", want.Entry.Index, got, err)
+			}
+			continue
+		}
+		anchored++
+		if want.Promise = nil; err != nil || string(got.Format()) != string(want.Format()) {
+			t.Errorf("entry %d: %v, %v", want.Entry.Index, got, err)
+		}
+	}
+	if anchored == 0 || anchored == len(l.ids) {
+		t.Errorf("%d of %d are anchored", anchored, len(l.ids))
+	}
+}

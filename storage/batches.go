@@ -35,17 +35,17 @@ func (db *DB) Seal(_ context.Context, s proofs.Sealed, t proofs.Tree) error {
 		if err := tx.Set(key('B', s.First), key(0, s.Number)[1:]); err != nil {
 			return err
 		}
-		return setBatch(tx, s)
+		return setBatch(tx.Set, s)
 	})
 	return wrap(err, "store batch %d", s.Number)
 }
 
-func setBatch(tx *badger.Txn, s proofs.Sealed) error {
+func setBatch(set func(key, value []byte) error, s proofs.Sealed) error {
 	b, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	return tx.Set(key('b', s.Number), b)
+	return set(key('b', s.Number), b)
 }
 
 func getBatch(tx *badger.Txn, number uint64) (s proofs.Sealed, err error) {
@@ -193,7 +193,7 @@ func (db *DB) change(number uint64, f func(*proofs.Sealed) error) error {
 		if err := f(&s); err != nil {
 			return err
 		}
-		if err := setBatch(tx, s); err != nil {
+		if err := setBatch(tx.Set, s); err != nil {
 			return err
 		}
 		return advance(tx, s)

@@ -22,11 +22,12 @@ type PromiseKey struct {
 
 // identity is what a directory belongs to.
 type identity struct {
-	Version    int // 1, or 2 once one of the last two fields is set: older programs refuse that
+	Version    int // 1, 2 once Rotated or Marked is set, 3 while Rebuilding: older programs refuse those
 	Chain      proofs.Chain
 	PromiseKey proofs.Address // the first
 	Rotated    []PromiseKey   `json:",omitempty"` // those after it, in order of From
 	Marked     bool           `json:",omitempty"` // a mark outside says how far was promised
+	Rebuilding bool           `json:",omitempty"` // see Rebuild
 }
 
 // keys returns the promise keys in order, the first one included.
@@ -53,12 +54,23 @@ func (db *DB) identify(rotate bool) error {
 	})
 	want := identity{Chain: db.chain, PromiseKey: db.key}
 	if errors.Is(err, proofs.ErrNotFound) {
+		if db.rebuild {
+			return db.empty()
+		}
 		return db.setIdentity(want)
 	}
 	if err != nil {
 		return err
 	}
 	got := &db.id
+	switch {
+	case db.rebuild && (got.Rebuilding || db.unused(&want)):
+		return nil
+	case db.rebuild:
+		return fmt.Errorf("%w, %s: nothing is recovered over it; give a directory without one", ErrHoldsLog, got.Chain.Log)
+	case got.Rebuilding:
+		return fmt.Errorf("%w: run hansard recover again, which begins anew", ErrRebuilding)
+	}
 	if how := got.differs(&want); how != "" {
 		return fmt.Errorf("%w: %s; give another directory, or what this one was made with", ErrOtherLog, how)
 	}
@@ -72,6 +84,25 @@ func (db *DB) identify(rotate bool) error {
 	default:
 		return fmt.Errorf("%w: it is %s, and %s is wanted", ErrOtherKey, got.newest(), key)
 	}
+}
+
+// unused reports whether the directory is of the log that is wanted and nothing was ever accepted: somebody started a
+// service on it.
+func (db *DB) unused(want *identity) bool {
+	t, err := db.Tail(context.Background())
+	return err == nil && t.Next == 0 && t.Batches == 0 && db.id.differs(want) == ""
+}
+
+// empty returns an error unless nothing is stored: a directory of another program, or one that lost what it belongs to.
+func (db *DB) empty() error {
+	return db.badger.View(func(tx *badger.Txn) error {
+		it := tx.NewIterator(badger.IteratorOptions{})
+		defer it.Close()
+		if it.Rewind(); it.Valid() {
+			return fmt.Errorf("%w, or something else: it is not empty; give an empty directory", ErrHoldsLog)
+		}
+		return nil
+	})
 }
 
 // differs says in what the directory differs from what it is opened as; "" if in nothing.
@@ -98,6 +129,9 @@ func (db *DB) setIdentity(id identity) error {
 	id.Version = 1
 	if len(id.Rotated) > 0 || id.Marked {
 		id.Version = 2
+	}
+	if id.Rebuilding {
+		id.Version = 3
 	}
 	raw, err := json.Marshal(id)
 	if err != nil {

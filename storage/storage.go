@@ -77,7 +77,8 @@ type Config struct {
 	Rotate     bool   // PromiseKey may be a new one, which DB.Rotate makes the directory's newest
 	Reserve    uint64 // bytes that stay free on the disk; 0: DefaultReserve
 
-	tune func(badger.Options) badger.Options // tests: smaller tables, or a fault to be found
+	rebuild bool                                // for OpenRebuild
+	tune    func(badger.Options) badger.Options // tests: smaller tables, or a fault to be found
 }
 
 // DB is the log on disk. Its methods are safe for concurrent use, but there is one writer of entries.
@@ -88,6 +89,7 @@ type DB struct {
 	reserve uint64
 	faults  *badgerlog.Faults
 	key     proofs.Address // Config.PromiseKey
+	rebuild bool           // Config.rebuild
 	next    atomic.Uint64  // index of the next entry: those before are on stable storage for certain
 
 	mu sync.Mutex // held while a batch is read, changed and stored
@@ -99,7 +101,7 @@ type DB struct {
 // Open opens the directory, or makes it. The error says whether another process holds it, it belongs
 // to another log, or it cannot be written.
 func Open(cfg Config) (*DB, error) {
-	db := &DB{dir: cfg.Dir, chain: cfg.Chain, reserve: cfg.Reserve, faults: &badgerlog.Faults{}, key: cfg.PromiseKey}
+	db := &DB{dir: cfg.Dir, chain: cfg.Chain, reserve: cfg.Reserve, faults: &badgerlog.Faults{}, key: cfg.PromiseKey, rebuild: cfg.rebuild}
 	if db.reserve == 0 {
 		db.reserve = DefaultReserve
 	}
@@ -119,6 +121,9 @@ func Open(cfg Config) (*DB, error) {
 		WithValueLogFileSize(64 << 20).
 		WithBlockCacheSize(0). // for compressed tables; ours are read from their maps
 		WithMetricsEnabled(false)
+	if cfg.rebuild {
+		opts = opts.WithMemTableSize(rebuildMemtable).WithNumMemtables(2).WithNumCompactors(2)
+	}
 	if cfg.tune != nil {
 		opts = cfg.tune(opts)
 	}

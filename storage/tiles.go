@@ -30,6 +30,14 @@ func tileKey(number uint64, layer int, at uint64) []byte {
 func (db *DB) writeTiles(number uint64, t proofs.Tree) error {
 	wb := db.badger.NewWriteBatch()
 	defer wb.Cancel()
+	if err := tiles(number, t, wb.Set); err != nil {
+		return err
+	}
+	return wb.Flush()
+}
+
+// tiles calls set with each tile of the tree of a batch and its key.
+func tiles(number uint64, t proofs.Tree, set func(key, tile []byte) error) error {
 	height := len(t) - 1
 	for layer := 0; layer*tileHeight < height; layer++ {
 		width := tileWidth(height, layer)
@@ -47,12 +55,12 @@ func (db *DB) writeTiles(number uint64, t proofs.Tree) error {
 					tile = append(tile, h[:]...)
 				}
 			}
-			if err := wb.Set(tileKey(number, layer, uint64(at)), tile); err != nil {
+			if err := set(tileKey(number, layer, uint64(at)), tile); err != nil {
 				return err
 			}
 		}
 	}
-	return wb.Flush()
+	return nil
 }
 
 // Prove returns the inclusion proof of the position in the batch, read from its tiles.

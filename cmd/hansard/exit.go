@@ -60,7 +60,7 @@ func exitCode(err error) int {
 		return exitUnreachable
 	case errors.As(err, &answer):
 		return answerCode(answer)
-	case inUse(err), errors.Is(err, identity.ErrKeyExists), errors.Is(err, anchor.ErrFatal):
+	case inUse(err), errors.Is(err, identity.ErrKeyExists), errors.Is(err, anchor.ErrFatal), errors.Is(err, storage.ErrRebuilding):
 		return exitConflict // with another process, another key, or another writer of the log
 	case errors.Is(err, identity.ErrPassword):
 		return exitAuth

@@ -69,7 +69,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			demoCommand(), serveCommand(), sendCommand(), statusCommand(), watchCommand(), getCommand(),
 			verifyCommand(), inspectCommand(), batchCommand(), importCommand(), keysCommand(), benchCommand(),
 			contractsCommand(), bondCommand(), promiseCommand(), watchtowerCommand(), costCommand(), doctorCommand(),
-			payloadCommand(), exportCommand(), backupCommand(), restoreCommand(), versionCommand(),
+			payloadCommand(), exportCommand(), backupCommand(), restoreCommand(), recoverCommand(), versionCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {

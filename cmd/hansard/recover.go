@@ -107,8 +107,8 @@ type found struct {
 	storage.Restored // Message is nil where the file does not hold it, or not as it was
 }
 
-// recovery gathers the promises of one log.
-type recovery struct {
+// gathering collects the promises of one log.
+type gathering struct {
 	chain proofs.Chain
 	keys  []proofs.Address // whose promises count
 	log   *slog.Logger
@@ -122,7 +122,7 @@ func (n *node) recover(ctx context.Context, files []string, cfg nodeConfig) (res
 	if err != nil {
 		return nil, err
 	}
-	r := &recovery{
+	r := &gathering{
 		chain: n.chain, keys: keysNewestFirst(n.db), log: cfg.Logger, next: tail.Next, known: map[uint64]found{},
 	}
 	if cfg.Rotate {
@@ -156,7 +156,7 @@ func (n *node) recover(ctx context.Context, files []string, cfg nodeConfig) (res
 }
 
 // read reads the promises of the log in a receipt, or in evidence of a breach, which has no entry.
-func (r *recovery) read(file string) (all []found, err error) {
+func (r *gathering) read(file string) (all []found, err error) {
 	raw, err := readFile(file, nil)
 	if err != nil {
 		return nil, err
@@ -191,7 +191,7 @@ func (r *recovery) read(file string) (all []found, err error) {
 }
 
 // signed returns the promise, without its entry, if a key of the log signed it.
-func (r *recovery) signed(file string, chain proofs.Chain, p *proofs.Promise) (f found, ok bool) {
+func (r *gathering) signed(file string, chain proofs.Chain, p *proofs.Promise) (f found, ok bool) {
 	if p == nil {
 		return f, false
 	}
@@ -206,13 +206,13 @@ func (r *recovery) signed(file string, chain proofs.Chain, p *proofs.Promise) (f
 }
 
 // ignore says that a file is of no use here.
-func (r *recovery) ignore(file, why string, err error) ([]found, error) {
+func (r *gathering) ignore(file, why string, err error) ([]found, error) {
 	r.log.Warn("file ignored", "file", file, "reason", why, "err", err)
 	return nil, nil
 }
 
 // add keeps the promise, unless another one contradicts it.
-func (r *recovery) add(f found) error {
+func (r *gathering) add(f found) error {
 	index := f.Entry.Index
 	was, ok := r.known[index]
 	switch {
@@ -243,7 +243,7 @@ func (n *node) compare(ctx context.Context, f found) error {
 }
 
 // inOrder returns the entries from next on, or an error that says which are missing.
-func (r *recovery) inOrder() (entries []storage.Restored, err error) {
+func (r *gathering) inOrder() (entries []storage.Restored, err error) {
 	var missing, bare []string
 	at := r.next
 	for _, index := range slices.Sorted(maps.Keys(r.known)) {
