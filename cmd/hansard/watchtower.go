@@ -123,6 +123,9 @@ func watchtowerFrom(c *cli.Context) (cfg watchtower.Config, err error) {
 	if cfg.Trust, err = readTrust(c.String("trust")); err != nil {
 		return cfg, err
 	}
+	if cfg.Trust == nil && (cfg.Answer || cfg.Demand || cfg.Slash) {
+		return cfg, usage("--answer, --challenge and --slash need --trust FILE: anybody can open a log whose promises make a watchtower spend")
+	}
 	if urls := c.StringSlice("gateway"); len(urls) > 0 {
 		client, err := gateway.New(urls, nil)
 		if err != nil {

@@ -116,7 +116,7 @@ func TestWatchtower(t *testing.T) {
 	out, errs := watch(0)
 	says(t, "open", out, "promise open  index 0", "1 promises: 0 kept, 1 open, 0 broken, 0 undetermined\n")
 	says(t, "open", errs, "--trust FILE", "--gateway")
-	for _, args := range [][]string{{"--challenge"}, {"--gateway", "ipfs.example"}, {"--every", "0s"}, {"--patience", "-1s"}, {"file"}, {"--slash", "--max-cost", "x"}} {
+	for _, args := range [][]string{{"--challenge"}, {"--slash"}, {"--challenge", "--trust", o.trustFile(log, key)}, {"--gateway", "ipfs.example"}, {"--every", "0s"}, {"--patience", "-1s"}, {"file"}, {"--slash", "--trust", o.trustFile(log, key), "--max-cost", "x"}} {
 		watch(exitUsage, args...)
 	}
 	o.want(exitUsage, "", "watchtower", "--promises", dir, "--once")
@@ -145,7 +145,7 @@ func TestWatchtower(t *testing.T) {
 	out, _ = o.want(proofs.Undetermined.Exit(), "", "verify", evidence)
 	says(t, "verify", out, "missed")
 
-	out, _ = watch(proofs.PromiseBroken.Exit(), "--slash", "--max-cost", "1 gwei")
+	out, _ = watch(proofs.PromiseBroken.Exit(), "--slash", "--trust", o.trustFile(log, key), "--max-cost", "1 gwei")
 	if strings.Contains(out, "sent slash") {
 		t.Errorf("sent over the cap: %s", out)
 	}
