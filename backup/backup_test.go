@@ -483,3 +483,45 @@ func TestStrayKeys(t *testing.T) {
 		t.Errorf("a key in clear: %v", err)
 	}
 }
+
+// TestFinalBatch holds the anchor of a final batch against the batch.
+func TestFinalBatch(t *testing.T) {
+	b, err := os.ReadFile("../testdata/receipts/alice-finalized.receipt.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rc, err := proofs.ParseReceipt(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		change func(s *proofs.Sealed)
+		says   string
+	}{
+		"as it is":        {func(*proofs.Sealed) {}, ""},
+		"another root":    {func(s *proofs.Sealed) { s.Root[0] ^= 1 }, "its anchor"},
+		"another payload": {func(s *proofs.Sealed) { s.CID[0] ^= 1 }, "its anchor"},
+		"another time":    {func(s *proofs.Sealed) { s.Time++ }, "its anchor"},
+		"another block":   {func(s *proofs.Sealed) { s.Anchor.Block.Hash[0] ^= 1 }, "its anchor"},
+		"no anchor":       {func(s *proofs.Sealed) { s.Anchor = nil }, "does not fit its anchor"},
+		"no payload":      {func(s *proofs.Sealed) { s.CID = proofs.Hash{} }, "has no payload"},
+		"no entries":      {func(s *proofs.Sealed) { s.Size = 0 }, "0 entries"},
+		"not sealed":      {func(s *proofs.Sealed) { s.State = proofs.StateAccepted }, "its state is accepted"},
+	} {
+		anchor := *rc.Anchor
+		s := proofs.Sealed{Batch: *rc.Batch, State: proofs.StateFinalized, Anchor: &anchor}
+		tc.change(&s)
+		var again row
+		if err := parseJSON(formatJSON(newRow(&s)), &again); err != nil {
+			t.Fatal(err)
+		}
+		got, err := again.sealed()
+		if diff := cmp.Diff(s, got); diff != "" || err != nil {
+			t.Errorf("%s: %v, read back (-want +got):\n%s", name, err, diff)
+		}
+		err = checkBatch(&got, rc.Batch.Number, rc.Batch.First, rc.Batch.First+rc.Batch.Size, rc.Chain)
+		if (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: want %q, got %v", name, tc.says, err)
+		}
+	}
+}

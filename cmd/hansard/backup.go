@@ -71,6 +71,9 @@ func runBackup(c *cli.Context) (err error) {
 		return conflict("%s is there already, and no backup is overwritten: choose another name", out)
 	}
 	own, db, err := openStopped(dir)
+	if inUse(err) {
+		return fmt.Errorf("%w, or name a snapshot of its file system", err)
+	}
 	if err != nil {
 		return err
 	}

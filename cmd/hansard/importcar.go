@@ -72,9 +72,11 @@ func runImportCAR(c *cli.Context) (err error) {
 	}
 	path, dir := c.Args().First(), c.String("data")
 	limits := export.Limits{MaxBytes: c.Int64("max-bytes")}
-	own, err := ownLog(dir)
-	if err != nil {
-		return err
+	var own *proofs.TrustedLog
+	if !c.Bool("check") || c.IsSet("data") {
+		if own, err = ownLog(dir); err != nil {
+			return err
+		}
 	}
 	if own != nil {
 		limits.Chain = &own.Chain
