@@ -15,6 +15,8 @@
 //	B first            number of the batch that begins at first
 //	u                  number of the first batch that is not finalized, number of the first without CID
 //	n number layer at  a tile of the batch's tree
+//	h target number    nothing: the target, whose name is hashed, holds a copy of the batch
+//	H target           first batch that it may not hold, how many it holds, its name
 //
 // # Durability
 //
