@@ -107,7 +107,9 @@ func half(f **faulty) fault {
 		whole := httptest.NewRecorder()
 		(*f).next.ServeHTTP(whole, httptest.NewRequest(http.MethodGet, r.URL.Path, nil))
 		b := whole.Body.Bytes()
-		(*f).next.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPut, r.URL.Path, bytes.NewReader(b[:len(b)/2])))
+		put := httptest.NewRequest(http.MethodPut, r.URL.Path, bytes.NewReader(b[:len(b)/2]))
+		put.Header.Set("Content-Length", fmt.Sprint(put.ContentLength))
+		(*f).next.ServeHTTP(httptest.NewRecorder(), put)
 		return false
 	}
 }

@@ -105,7 +105,9 @@ var faults = map[string]func(w *world) broken{
 	"s3 full": func(w *world) broken {
 		return s3With(w, always(at("PUT", "", status(507, "<Error><Code>QuotaExceeded</Code><Message>the bucket is full</Message></Error>"))), "the bucket is full")
 	},
-	"s3 truncates": func(w *world) broken { return s3With(w, func(f **faulty) fault { return at("PUT", "", half(f)) }, "bytes and not") },
+	"s3 truncates": func(w *world) broken {
+		return s3With(w, func(f **faulty) fault { return at("PUT", "", half(f)) }, "bytes and not")
+	},
 	"s3 gives other bytes": func(w *world) broken {
 		return s3With(w, func(f **faulty) fault { return at("GET", "", flipped(f)) }, "not the block")
 	},
