@@ -84,7 +84,9 @@ type Config struct {
 	Metrics       http.Handler       // of GET /metrics; nil: there is none
 	Blocks        http.Handler       // of GET /ipfs/, a trustless IPFS gateway; nil: there is none
 	Files         Files              // of POST /v1/attachments; nil: there are none
-	Logger        *slog.Logger       // nil: slog.Default()
+	// Holders returns the names of the places that hold a batch's payload; nil: it is not said.
+	Holders func(ctx context.Context, s *proofs.Sealed) ([]string, error)
+	Logger  *slog.Logger // nil: slog.Default()
 }
 
 func (c Config) validate() error {
