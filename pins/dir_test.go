@@ -87,7 +87,7 @@ func TestOwnFile(t *testing.T) {
 		} else {
 			defer func() { w.check(os.WriteFile(w.path(1), whole, 0o600)) }()
 		}
-		if err := k.work(t.Context(), k.places[0], false); err != nil {
+		if err := k.work(t.Context(), k.places[0]); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if got := w.held(d); len(got) != 2 || got[0] != 0 || got[1] != 2 {
@@ -102,7 +102,7 @@ func TestOwnFile(t *testing.T) {
 		t.Errorf("it was said %d times:\n%s", got, &w.logs)
 	}
 	w.check(os.WriteFile(w.path(1), whole, 0o600))
-	w.check(k.work(t.Context(), k.places[0], false))
+	w.check(k.work(t.Context(), k.places[0]))
 	if got := w.held(d); len(got) != 3 {
 		t.Errorf("with the file mended it holds %v", got)
 	}

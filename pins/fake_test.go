@@ -187,6 +187,14 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			keys[c] = map[string]string{"Type": "direct"}
 		}
 		json.NewEncoder(w).Encode(map[string]any{"Keys": keys}) //nolint:errcheck // the client notices
+	case "pin/rm":
+		for _, c := range q["arg"] {
+			delete(k.pinned, c)
+		}
+	case "block/rm":
+		for _, c := range q["arg"] {
+			delete(k.blocks, c)
+		}
 	case "block/get":
 		b, ok := k.blocks[q.Get("arg")]
 		if !ok {

@@ -173,7 +173,7 @@ func TestFaults(t *testing.T) {
 			if strings.Contains(name, "slow") || strings.Contains(name, "for ever") {
 				k.cfg.pushTime = func(int64) time.Duration { return 50 * time.Millisecond }
 			}
-			err := k.work(t.Context(), k.places[0], false)
+			err := k.work(t.Context(), k.places[0])
 			if err == nil || !strings.Contains(err.Error(), bad.want) {
 				t.Fatalf("got %v, want an error with %q", err, bad.want)
 			}
@@ -181,7 +181,7 @@ func TestFaults(t *testing.T) {
 			if got := w.held(bad.Target); len(got) != 0 {
 				t.Errorf("the broken target is believed to hold %v", got)
 			}
-			w.check(k.work(t.Context(), k.places[1], false))
+			w.check(k.work(t.Context(), k.places[1]))
 			if got := w.held(good); len(got) != 2 {
 				t.Errorf("the good target holds %v", got)
 			}
@@ -193,7 +193,7 @@ func TestFaults(t *testing.T) {
 			}
 			bad.mend()
 			k.cfg.pushTime = pushTime
-			w.check(k.work(t.Context(), k.places[0], false))
+			w.check(k.work(t.Context(), k.places[0]))
 			if got := w.held(bad.Target); len(got) != 2 {
 				t.Errorf("mended, it holds %v", got)
 			}

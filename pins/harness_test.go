@@ -99,6 +99,19 @@ func (w *world) randomBlock() []byte {
 // add seals and pins a batch: five blocks, and one that links to them and to the batch before.
 func (w *world) add() {
 	w.t.Helper()
+	w.keep(func(put func([]byte) error) error {
+		for range 5 {
+			if err := put(w.randomBlock()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// keep is add with other blocks.
+func (w *world) keep(fill func(put func([]byte) error) error) {
+	w.t.Helper()
 	ctx, n := w.t.Context(), uint64(len(w.roots))
 	var root proofs.Hash
 	err := w.node.Keep(ctx, "", func(put func([]byte) error) (proofs.Hash, error) {
@@ -106,14 +119,16 @@ func (w *world) add() {
 		if n > 0 {
 			links = append(links, w.roots[n-1])
 		}
-		for range 5 {
-			b := w.randomBlock()
-			if err := put(b); err != nil {
-				return root, err
-			}
+		if err := fill(func(b []byte) error {
 			links = append(links, proofs.BlockDigest(b))
+			return put(b)
+		}); err != nil {
+			return root, err
 		}
-		manifest := []byte{0x80 | byte(len(links))}
+		manifest := []byte{0x98, byte(len(links))}
+		if len(links) < 24 {
+			manifest = []byte{0x80 | byte(len(links))}
+		}
 		for _, l := range links {
 			manifest = append(manifest, 0xd8, 0x2a, 0x58, 0x25, 0, 1, 0x71, 0x12, 0x20)
 			manifest = append(manifest, l[:]...)

@@ -193,8 +193,8 @@ func (k *Keeper) serve(ctx context.Context, p *place) error {
 	recheck := time.NewTicker(k.cfg.recheck)
 	defer recheck.Stop()
 	for look := false; ; {
-		err := k.work(ctx, p, look)
-		look = false
+		lost, err := k.round(ctx, p, look)
+		look = lost // where one is lost there may be more
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -209,6 +209,9 @@ func (k *Keeper) serve(ctx context.Context, p *place) error {
 			warned = true
 			k.warn(ctx, p)
 		}
+		if look {
+			continue
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -220,14 +223,21 @@ func (k *Keeper) serve(ctx context.Context, p *place) error {
 	}
 }
 
-// work pushes what the target does not hold, oldest first, until it holds everything or fails. With look it is asked
-// for a batch before that which it held.
-func (k *Keeper) work(ctx context.Context, p *place, look bool) error {
+// round asks for a batch that the target held, if look says so, and then pushes what it does not hold.
+func (k *Keeper) round(ctx context.Context, p *place, look bool) (lost bool, err error) {
 	if look {
-		if err := k.recheck(ctx, p); err != nil {
-			return err
+		if lost, err = k.recheck(ctx, p); err != nil {
+			return false, err
 		}
 	}
+	if err := k.work(ctx, p); err != nil {
+		return false, err
+	}
+	return lost, nil
+}
+
+// work pushes what the target does not hold, oldest first, until it holds everything or fails.
+func (k *Keeper) work(ctx context.Context, p *place) error {
 	var missing uint64
 	for from := uint64(0); ctx.Err() == nil; {
 		batches, err := k.cfg.Store.Unheld(ctx, p.ID(), from, page)
@@ -314,43 +324,43 @@ func (k *Keeper) ask(ctx context.Context, p *place, c CAR) (bool, error) {
 }
 
 // recheck asks for one batch that the target held, and takes that back where it does not any more.
-func (k *Keeper) recheck(ctx context.Context, p *place) error {
+func (k *Keeper) recheck(ctx context.Context, p *place) (lost bool, err error) {
 	pinned, held, err := k.cfg.Store.Held(ctx, p.ID())
 	if err != nil {
-		return fmt.Errorf("%w: %w", errStore, err)
+		return false, fmt.Errorf("%w: %w", errStore, err)
 	}
 	if held == 0 {
-		return nil
+		return false, nil
 	}
 	number := rand.Uint64N(pinned)
 	s, err := k.cfg.Store.Batch(ctx, number)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errStore, err)
+		return false, fmt.Errorf("%w: %w", errStore, err)
 	}
 	if holders, err := k.cfg.Store.Holders(ctx, number); err != nil {
-		return fmt.Errorf("%w: %w", errStore, err)
+		return false, fmt.Errorf("%w: %w", errStore, err)
 	} else if !slices.Contains(holders, p.ID()) {
-		return nil
+		return false, nil
 	}
 	c, err := k.file(&s)
 	if err == nil {
 		var is bool
 		if is, err = k.ask(ctx, p, c); is {
-			return nil
+			return false, nil
 		}
 	}
 	if errors.Is(err, errLocal) {
-		return nil // the push of it says so, if there is one
+		return false, nil // the push of it says so, if there is one
 	}
 	if err != nil && !errors.Is(err, ErrDamaged) {
-		return fmt.Errorf("look for batch %d: %w", s.Number, err)
+		return false, fmt.Errorf("look for batch %d: %w", s.Number, err)
 	}
 	k.cfg.Logger.WarnContext(ctx, "target does not hold a batch that it held; it gets it again", "target", p.Name(), "batch", s.Number, "err", err)
 	p.mu.Lock()
 	p.status.Lost++
 	p.mu.Unlock()
 	if err := k.cfg.Store.SetHeld(ctx, p.ID(), s.Number, false); err != nil {
-		return fmt.Errorf("%w: %w", errStore, err)
+		return false, fmt.Errorf("%w: %w", errStore, err)
 	}
-	return nil
+	return true, nil
 }

@@ -144,7 +144,7 @@ func TestDelay(t *testing.T) {
 	if d == nil || d.Detail != want || d.Since.After(since) || d.Next.Before(since.Add(time.Minute)) {
 		t.Errorf("got %+v, want %s", d, want)
 	}
-	w.check(k.work(t.Context(), k.places[0], false))
+	w.check(k.work(t.Context(), k.places[0]))
 	w.enough(k)
 	if d := k.Delay(); d == nil || !strings.Contains(d.Detail, "2 of the 3 places that --pin-require wants; without it: b (") {
 		t.Errorf("with a: %+v", d)
@@ -154,7 +154,7 @@ func TestDelay(t *testing.T) {
 	if d := k.Delay(); d == nil || !strings.Contains(d.Detail, "b (does not have it yet)") || !d.Next.IsZero() {
 		t.Errorf("b does not fail and takes long: %+v", d)
 	}
-	w.check(k.work(t.Context(), k.places[1], false))
+	w.check(k.work(t.Context(), k.places[1]))
 	w.enough(k)
 	if d := k.Delay(); d != nil {
 		t.Errorf("all hold it: %+v", d)
@@ -218,7 +218,7 @@ func TestRestart(t *testing.T) {
 				}
 				return c, err
 			}
-			err := k.work(ctx, k.places[0], false)
+			err := k.work(ctx, k.places[0])
 			end()
 			w.close()
 			w.open()
@@ -231,7 +231,7 @@ func TestRestart(t *testing.T) {
 		}
 		to := target(t, uri)
 		k := w.keeper(2, to)
-		w.check(k.work(t.Context(), k.places[0], false))
+		w.check(k.work(t.Context(), k.places[0]))
 		if got := w.held(to); len(got) != 3 {
 			t.Errorf("%s holds %v", to.ID(), got)
 		}
@@ -259,21 +259,26 @@ func TestLost(t *testing.T) {
 			at := t.TempDir()
 			to := target(t, "dir:"+at)
 			k := w.keeper(2, to)
-			w.check(k.work(t.Context(), k.places[0], true))
-			w.check(k.work(t.Context(), k.places[0], true))
+			for range 2 {
+				if lost, err := k.round(t.Context(), k.places[0], true); lost || err != nil {
+					t.Fatalf("%v, %v", lost, err)
+				}
+			}
 			if s := k.Status()[0]; s.Lost != 0 || s.Pushed != 1 {
 				t.Fatalf("status %+v", s)
 			}
 			c := w.batch(0)
 			w.check(lose(filepath.Join(at, c.CID()+".car")))
-			w.check(k.recheck(t.Context(), k.places[0]))
+			if lost, err := k.recheck(t.Context(), k.places[0]); !lost || err != nil {
+				t.Errorf("%v, %v", lost, err)
+			}
 			if got := w.held(to); len(got) != 0 {
 				t.Errorf("it is believed to hold %v", got)
 			}
 			if got := w.enough(k); len(got) != 0 {
 				t.Errorf("%v may be anchored", got)
 			}
-			w.check(k.work(t.Context(), k.places[0], false))
+			w.check(k.work(t.Context(), k.places[0]))
 			if s := k.Status()[0]; s.Lost != 1 || s.Pushed != 2 || len(w.held(to)) != 1 {
 				t.Errorf("status %+v", s)
 			}
@@ -281,10 +286,37 @@ func TestLost(t *testing.T) {
 				t.Errorf("logs:\n%s", &w.logs)
 			}
 			w.check(os.RemoveAll(at)) // nobody knows then
-			if err := k.recheck(t.Context(), k.places[0]); err == nil || len(w.held(to)) != 1 {
+			if lost, err := k.recheck(t.Context(), k.places[0]); lost || err == nil || len(w.held(to)) != 1 {
 				t.Errorf("not there to be asked: %v, it holds %v", err, w.held(to))
 			}
 		})
+	}
+}
+
+// TestRecheck asks now and then, and goes on where a batch is lost until one is not.
+func TestRecheck(t *testing.T) {
+	w := newWorld(t, 8)
+	at := t.TempDir()
+	to := target(t, "dir:"+at)
+	k := w.keeper(2, to)
+	w.check(k.work(t.Context(), k.places[0]))
+	for range w.roots {
+		<-w.took
+	}
+	for n := range w.roots {
+		c := w.batch(n)
+		w.check(os.Remove(filepath.Join(at, c.CID()+".car")))
+	}
+	k.cfg.recheck = time.Millisecond
+	stop := w.run(k)
+	for range w.roots {
+		<-w.took
+	}
+	stop()
+	files, err := os.ReadDir(at)
+	w.check(err)
+	if got := k.Status()[0]; len(files) != 8 || got.Lost != 8 || len(w.held(to)) != 8 {
+		t.Errorf("%d files, status %+v", len(files), got)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/hansard-dao/hansard/proofs"
 )
 
 // kubo is an IPFS node with Kubo's RPC API.
@@ -23,6 +25,8 @@ type kubo struct {
 	base  *url.URL
 	token string // empty: none
 	http  *http.Client
+
+	damaged map[proofs.Hash]bool // batches of which Check found something else
 }
 
 func (k *kubo) Name() string { return k.name }
@@ -90,11 +94,18 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Push imports the file and pins each of its blocks.
+// Push imports the file and pins each of its blocks. Kubo writes no block that it believes to have, so that what Check found
+// damaged is removed first.
 func (k *kubo) Push(ctx context.Context, c CAR) error {
 	all, err := c.blocks(ctx)
 	if err != nil {
 		return local(err)
+	}
+	if k.damaged[c.Root] {
+		if err := k.remove(ctx, all); err != nil {
+			return fmt.Errorf("remove what is damaged: %w", err)
+		}
+		delete(k.damaged, c.Root)
 	}
 	if err := k.load(ctx, c, len(all)); err != nil {
 		return err
@@ -116,6 +127,45 @@ func (k *kubo) Push(ctx context.Context, c CAR) error {
 	return nil
 }
 
+// remove unpins and removes blocks, those that are there. A block that somebody else pins is refused.
+func (k *kubo) remove(ctx context.Context, all []block) error {
+	for i := range all {
+		one := url.Values{"arg": cids(all[i : i+1])}
+		held, err := k.pinned(ctx, all[i:i+1], "direct")
+		if held {
+			err = k.do(ctx, "pin/rm", url.Values{"recursive": {"false"}, "arg": one["arg"]})
+		}
+		if err != nil {
+			return err
+		}
+		one.Set("force", "true") // no error for those that are gone
+		if err := k.do(ctx, "block/rm", one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do runs a command of whose answer only an error matters: that of block/rm has status 200.
+func (k *kubo) do(ctx context.Context, command string, args url.Values) error {
+	out, err := k.call(ctx, command, args, "", nil)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	for d := json.NewDecoder(out); ; {
+		var line struct{ Error string }
+		if err := d.Decode(&line); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("%s: read the answer: %w", command, err)
+		}
+		if line.Error != "" {
+			return fmt.Errorf("%s: it answers with status 200 and an error: %s", command, said(line.Error))
+		}
+	}
+}
+
 // isAlready reports whether a block is held by a recursive pin of somebody.
 func isAlready(err error) bool {
 	var r *refusal
@@ -123,12 +173,7 @@ func isAlready(err error) bool {
 }
 
 func (k *kubo) pin(ctx context.Context, c CAR, part []block) error {
-	out, err := k.call(ctx, "pin/add", url.Values{"recursive": {"false"}, "name": {c.Name}, "arg": cids(part)}, "", nil)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, out)
-	return errors.Join(err, out.Close())
+	return k.do(ctx, "pin/add", url.Values{"recursive": {"false"}, "name": {c.Name}, "arg": cids(part)})
 }
 
 func cids(part []block) (texts []string) {
@@ -191,6 +236,14 @@ func (k *kubo) load(ctx context.Context, c CAR, blocks int) error {
 
 // Check asks whether every block is pinned, and fetches two of them. Kubo's pins do not show that the blocks are there.
 func (k *kubo) Check(ctx context.Context, c CAR) (bool, error) {
+	held, err := k.check(ctx, c)
+	if errors.Is(err, ErrDamaged) && !errors.Is(err, errLocal) {
+		k.damaged[c.Root] = true
+	}
+	return held, err
+}
+
+func (k *kubo) check(ctx context.Context, c CAR) (bool, error) {
 	all, err := c.blocks(ctx)
 	if err != nil {
 		return false, local(err)

@@ -52,7 +52,7 @@ func (s *s3) Push(ctx context.Context, c CAR) error {
 	}
 	defer f.Close()
 	_, err = s.api.PutObject(ctx, s.bucket, s.key(&c), f, c.Size, minio.PutObjectOptions{
-		ContentType: carType, SendContentMd5: true, PartSize: s3Part, NumThreads: 1,
+		ContentType: carType, SendContentMd5: true, DisableContentSha256: true, PartSize: s3Part, NumThreads: 1,
 	})
 	return s.explain("put", err)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/hansard-dao/hansard/gateway"
+	"github.com/hansard-dao/hansard/proofs"
 )
 
 // Options are what a URI cannot say.
@@ -94,7 +95,7 @@ func open(kind, name, rest string, query url.Values, o Options) (Target, error) 
 		return nil, errors.New("a token goes over https only, or to this machine")
 	}
 	if kind == "kubo" {
-		return &kubo{name, u, token, newClient()}, nil
+		return &kubo{name, u, token, newClient(), map[proofs.Hash]bool{}}, nil
 	}
 	if token == "" {
 		return nil, errors.New("want token-env=VARIABLE or token-file=PATH")
