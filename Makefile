@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 KUBO := $(CURDIR)/.build/ipfs
 CLEF := $(CURDIR)/.build/clef
-RACE := ./anchor/... ./api ./batcher ./bond ./client ./cmd/hansard ./fold ./gateway ./guard ./internal/faultrpc ./logbook ./nodes ./payload ./promises ./receipts ./storage/... ./watchtower
+RACE := ./anchor/... ./api ./batcher ./bond ./client ./cmd/hansard ./fold ./gateway ./guard ./internal/faultrpc ./logbook ./nodes ./payload ./pins ./promises ./receipts ./storage/... ./watchtower
 
 test: contracts vectors go kubo clef ## all tests
 go: node_modules/.package-lock.json
@@ -16,8 +16,8 @@ vectors: node_modules/.package-lock.json ## another language, and the whole way 
 	node testdata/verify.mjs --vectors testdata/vectors && node --test testdata/verify.test.mjs
 	tools/endtoend
 
-kubo: $(KUBO) ## CIDs as a stock IPFS node computes them
-	HANSARD_KUBO=$(KUBO) go test -tags kubo -run Kubo ./storage/ipfs
+kubo: $(KUBO) ## CIDs as a stock IPFS node computes them, and copies that it keeps
+	HANSARD_KUBO=$(KUBO) go test -tags kubo -run Kubo ./storage/ipfs ./pins
 $(KUBO): tools/kubo/go.sum
 	cd tools/kubo && go build -o $(KUBO) github.com/ipfs/kubo/cmd/ipfs
 
