@@ -55,7 +55,7 @@ func mockPSA(t *testing.T) string {
 
 // TestPSA walks through every status of a pin at a server of others.
 func TestPSA(t *testing.T) {
-	w := newWorld(t, 2)
+	w := newWorld(t, 3)
 	url := mockPSA(t)
 	o := testOptions
 	o.Origins = func() []string {
@@ -71,28 +71,31 @@ func TestPSA(t *testing.T) {
 	}
 	k := w.keeper(2, p)
 	k.cfg.pushTime = func(int64) time.Duration { return time.Second }
-	for name, want := range map[string]string{"failed-": "it could not pin", "": "still queued", "pinning-": "still queued"} {
-		c.Name = name + "hansard batch 0"
-		if err := k.send(t.Context(), k.places[0], c); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v", c.Name, err)
+	for _, step := range []struct {
+		batch      int
+		name, want string
+		status     openapi.Status
+	}{
+		{0, "failed-hansard", "it could not pin", openapi.FAILED},
+		{0, "hansard", "still queued", openapi.QUEUED}, // the one that failed is removed
+		{1, "pinning-hansard", "still pinning", openapi.PINNING},
+	} {
+		c := w.batch(step.batch)
+		c.Name = step.name
+		if err := k.send(t.Context(), k.places[0], c); err == nil || !strings.Contains(err.Error(), step.want) {
+			t.Errorf("%s: %v", c.Name, err)
 		}
 		if held, err := p.Check(t.Context(), c); held || err != nil {
-			t.Errorf("%q: %v, %v", c.Name, held, err)
+			t.Errorf("%s: %v, %v", c.Name, held, err)
 		}
 		at, err := p.list(t.Context(), &c)
 		w.check(err)
-		if name == "pinning-" {
-			continue
-		}
-		if at.Status == openapi.FAILED { // as Push does before it adds one again
-			continue
-		}
-		if diff := cmp.Diff(o.Origins(), at.Pin.GetOrigins()); diff != "" || at.Pin.GetName() != c.Name {
-			t.Errorf("the pin is %+v", at.Pin)
+		if diff := cmp.Diff(o.Origins(), at.Pin.GetOrigins()); diff != "" || at.Pin.GetName() != c.Name || at.Status != step.status {
+			t.Errorf("the pin is %s, %+v", at.Status, at.Pin)
 		}
 	}
-	c = w.batch(1)
-	c.Name = "pinned-hansard batch 1"
+	c = w.batch(2)
+	c.Name = "pinned-hansard"
 	w.check(p.Push(t.Context(), c))
 	w.check(p.Push(t.Context(), c)) // again
 	if held, err := p.Check(t.Context(), c); !held || err != nil {
