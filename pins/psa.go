@@ -28,6 +28,7 @@ const (
 	psaPoll    = time.Second
 	maxPSAPoll = 30 * time.Second
 	psaLimit   = 10 // pins of one CID that are looked at
+	maxOrigins = 20 // what the specification allows
 )
 
 var psaStates = []openapi.Status{openapi.QUEUED, openapi.PINNING, openapi.PINNED, openapi.FAILED}
@@ -75,7 +76,8 @@ func (p *psa) Push(ctx context.Context, c CAR) error {
 	if at == nil {
 		pin := openapi.Pin{Cid: c.CID(), Name: &c.Name}
 		if p.origins != nil {
-			pin.SetOrigins(p.origins())
+			all := p.origins()
+			pin.SetOrigins(all[:min(len(all), maxOrigins)])
 		}
 		added, resp, err := p.api.PinsApi.PinsPost(ctx).Pin(pin).Execute()
 		if err != nil {
