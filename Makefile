@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 KUBO := $(CURDIR)/.build/ipfs
 CLEF := $(CURDIR)/.build/clef
-RACE := ./anchor/... ./api ./batcher ./bond ./client ./cmd/hansard ./fold ./gateway ./guard ./internal/faultrpc ./logbook ./nodes ./payload ./probe ./promises ./receipts ./storage/... ./watchtower
+RACE := ./anchor/... ./api ./batcher ./bond ./client ./cmd/hansard ./fold ./gateway ./guard ./internal/faultrpc ./logbook ./nodes ./payload ./pins ./probe ./promises ./receipts ./storage/... ./watchtower
 
 test: contracts vectors go kubo clef ## all tests
 go: node_modules/.package-lock.json
@@ -17,7 +17,7 @@ vectors: node_modules/.package-lock.json ## another language, and the whole way 
 	tools/endtoend
 
 kubo: $(KUBO) ## CIDs as a stock IPFS node computes them; it fetches our payloads, also from a second machine (as root)
-	HANSARD_KUBO=$(KUBO) go test -tags kubo -run Kubo ./storage/ipfs ./export
+	HANSARD_KUBO=$(KUBO) go test -tags kubo -run Kubo ./storage/ipfs ./export ./pins
 	HANSARD_KUBO=$(KUBO) tools/namespace
 $(KUBO): tools/kubo/go.sum
 	cd tools/kubo && go build -o $(KUBO) github.com/ipfs/kubo/cmd/ipfs

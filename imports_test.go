@@ -134,6 +134,10 @@ var rules = []rule{
 		never: []string{badger, ipfs, merkletree, cli}, reason: "anybody runs it, with nothing of an operator's",
 	},
 	{
+		pkg: "pins", ours: []string{"proofs", "gateway"}, never: []string{ethereum, badger, merkletree, cli},
+		reason: "copies go to other places, whatever stores the batches here; variables and files are read by cmd",
+	},
+	{
 		pkg: "ingest/zoomchat", ours: []string{"proofs"}, never: []string{ethereum, badger, ipfs, merkletree, cli}, direct: []string{"os", "net", "net/http"},
 		reason: "a chat becomes messages; who sends them is another matter",
 	},

@@ -85,8 +85,10 @@ type Config struct {
 	Blocks        http.Handler                                                    // of GET /ipfs/, a trustless IPFS gateway; nil: there is none
 	Probes        func(ctx context.Context, batch uint64) ([]proofs.Probe, error) // what others held of the payload; nil: nobody asks them
 	IPFS          func() *IPFS                                                    // where peers reach the IPFS node; nil, or returns nil: it is on no network
-	Files         Files                                                           // of POST /v1/attachments; nil: there are none
-	Logger        *slog.Logger                                                    // nil: slog.Default()
+	// Holders returns the names of the places that hold a batch's payload; nil: it is not said.
+	Holders func(ctx context.Context, s *proofs.Sealed) ([]string, error)
+	Files   Files        // of POST /v1/attachments; nil: there are none
+	Logger  *slog.Logger // nil: slog.Default()
 }
 
 func (c Config) validate() error {

@@ -250,7 +250,11 @@ func (s *server) batches(w http.ResponseWriter, r *http.Request) error {
 	}
 	list := make([]batchJSON, len(sealed))
 	for i := range sealed {
-		list[i] = *newBatch(&sealed[i])
+		b, err := s.heldBatch(r.Context(), &sealed[i])
+		if err != nil {
+			return err
+		}
+		list[i] = *b
 	}
 	w.Header().Set("Cache-Control", "no-cache")
 	return write(w, http.StatusOK, struct {
@@ -267,16 +271,28 @@ func (s *server) batch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return missing(err, "there is no batch %d yet; GET /v1/batches lists those that there are", n)
 	}
-	answer := newBatch(&sealed)
+	b, err := s.heldBatch(r.Context(), &sealed)
+	if err != nil {
+		return err
+	}
 	if s.cfg.Probes != nil {
 		probes, err := s.cfg.Probes(r.Context(), n)
 		if err != nil {
 			return err
 		}
-		answer.Probes = newProbes(probes)
+		b.Probes = newProbes(probes)
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	return write(w, http.StatusOK, answer)
+	return write(w, http.StatusOK, b)
+}
+
+// heldBatch returns the batch with who holds its payload.
+func (s *server) heldBatch(ctx context.Context, sealed *proofs.Sealed) (b *batchJSON, err error) {
+	b = newBatch(sealed)
+	if s.cfg.Holders != nil {
+		b.HeldBy, err = s.cfg.Holders(ctx, sealed)
+	}
+	return b, err
 }
 
 // number reads a decimal number without leading zeros.

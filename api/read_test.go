@@ -209,6 +209,31 @@ func TestBySource(t *testing.T) {
 	}
 }
 
+// TestHeldBy: who holds a batch is said of it, alone and in lists, and an error is none of the client's.
+func TestHeldBy(t *testing.T) {
+	var fault error
+	s := newService(t, func(_ *service, with *setup) {
+		with.api.Holders = func(_ context.Context, s *proofs.Sealed) ([]string, error) {
+			return []string{"embedded", fmt.Sprint("place-", s.Number)}[:1+s.Number], fault
+		}
+	})
+	for _, body := range []string{"a", "b"} {
+		s.submit(signed(t, body))
+		s.seal()
+	}
+	type held struct{ HeldBy []string }
+	want := []held{{[]string{"embedded"}}, {[]string{"embedded", "place-1"}}}
+	list := decode[struct{ Batches []held }](t, s.want(s.call("GET", "/v1/batches", ""), http.StatusOK))
+	one := decode[held](t, s.want(s.call("GET", "/v1/batches/1", ""), http.StatusOK))
+	if diff := cmp.Diff(append(want, want[1]), append(list.Batches, one)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	fault = errors.New("no disk")
+	for _, path := range []string{"/v1/batches", "/v1/batches/0"} {
+		s.want(s.call("GET", path, ""), http.StatusInternalServerError)
+	}
+}
+
 func TestBatches(t *testing.T) {
 	s := newService(t, nil)
 	for _, body := range []string{"a", "b", "c"} {

@@ -221,6 +221,7 @@ type batchJSON struct {
 	NotBefore   proofs.Hash  `json:"notBefore"`
 	Deadline    uint64       `json:"deadline,string,omitempty"` // unless an older version sealed it
 	CID         string       `json:"cid,omitempty"`             // once the payload is pinned
+	HeldBy      []string     `json:"heldBy,omitempty"`          // with cid, in answers about batches only
 	Txs         int          `json:"txs,string,omitempty"`      // this and newestTx once one was signed
 	NewestTx    *proofs.Hash `json:"newestTx,omitempty"`
 	Spent       *spentJSON   `json:"spent,omitempty"`       // once a transaction was paid for

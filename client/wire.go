@@ -97,6 +97,7 @@ type Batch struct {
 	OpenedAt     uint64 // ms since 1970 UTC
 	SealedAt     uint64 // ms since 1970 UTC
 	NotBefore    proofs.Hash
+	HeldBy       []string        // names of the places that hold the payload; nil: the service does not say
 	Deadline     uint64          // the earliest of its promises, in seconds since 1970 UTC; 0: not known
 	Txs          uint64          // transactions that were signed for it, replaced ones too
 	NewestTx     proofs.Hash     // of them; zero if there is none
@@ -307,6 +308,7 @@ type batchJSON struct {
 	NewestTx    proofs.Hash
 	Spent       *spentJSON
 	CID         string
+	HeldBy      []string
 	Time        uint64 `json:",string"`
 	Tx          proofs.Hash
 	BlockNumber uint64 `json:",string"`
@@ -341,7 +343,7 @@ func (w *batchJSON) batch() (*Batch, error) {
 	}
 	return &Batch{
 		Batch: proofs.Batch{Number: w.Number, Root: w.Root, First: w.First, Size: w.Size, Time: w.Time, CID: cid},
-		State: state, OpenedAt: w.OpenedAt, SealedAt: w.SealedAt, NotBefore: w.NotBefore,
+		State: state, OpenedAt: w.OpenedAt, SealedAt: w.SealedAt, NotBefore: w.NotBefore, HeldBy: w.HeldBy,
 		Deadline: w.Deadline, Txs: w.Txs, NewestTx: w.NewestTx, Spent: spent,
 		Tx: w.Tx, Block: proofs.BlockRef{Number: w.BlockNumber, Hash: w.BlockHash}, Probes: probes,
 	}, nil

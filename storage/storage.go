@@ -16,6 +16,8 @@
 //	u                  number of the first batch that is not finalized, number of the first without CID
 //	n number layer at  a tile of the batch's tree
 //	p number source    what a source gave of the batch's payload, as JSON; the source is hashed
+//	h target number    nothing: the target, whose name is hashed, holds a copy of the batch
+//	H target           first batch that it may not hold, how many it holds, its name
 //
 // # Durability
 //

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -48,6 +49,7 @@ type batchLine struct {
 	NotBefore   proofs.Hash  `json:"notBefore"`
 	Deadline    uint64       `json:"deadline,string,omitempty"` // the earliest of its promises, in seconds
 	CID         string       `json:"cid,omitempty"`
+	HeldBy      []string     `json:"heldBy,omitempty"`
 	Txs         uint64       `json:"txs,string,omitempty"`
 	NewestTx    *proofs.Hash `json:"newestTx,omitempty"`
 	Spent       *spentLine   `json:"spent,omitempty"`
@@ -68,7 +70,7 @@ type spentLine struct {
 func newBatchLine(schema string, b *client.Batch) *batchLine {
 	l := &batchLine{
 		Schema: schema, Number: b.Number, State: b.State.String(), Root: b.Root, First: b.First, Size: b.Size,
-		OpenedAt: b.OpenedAt, SealedAt: b.SealedAt, NotBefore: b.NotBefore, Deadline: b.Deadline, Txs: b.Txs, Time: b.Time,
+		OpenedAt: b.OpenedAt, SealedAt: b.SealedAt, NotBefore: b.NotBefore, Deadline: b.Deadline, Txs: b.Txs, Time: b.Time, HeldBy: b.HeldBy,
 	}
 	if b.Txs > 0 {
 		l.NewestTx = &b.NewestTx
@@ -190,6 +192,9 @@ func batchFields(b *client.Batch) [][2]string {
 	}
 	if !b.CID.IsZero() {
 		fields = append(fields, [2]string{"payload", proofs.FormatCID(b.CID)})
+	}
+	if len(b.HeldBy) > 0 {
+		fields = append(fields, [2]string{"held by", oneLine(strings.Join(b.HeldBy, ", "), maxDetail)})
 	}
 	if b.Txs > 0 {
 		fields = append(fields, [2]string{"signed", fmt.Sprintf("%d, the newest %s", b.Txs, b.NewestTx)})

@@ -15,7 +15,7 @@ import (
 
 // TestBatchCost shows what a batch cost, and one of which nothing is known yet.
 func TestBatchCost(t *testing.T) {
-	paid := `{"number": "7", "state": "submitted", "first": "10", "size": "3", "sealedAt": "1795255200000", "deadline": "1795341040",
+	paid := `{"number": "7", "state": "submitted", "first": "10", "size": "3", "sealedAt": "1795255200000", "deadline": "1795341040", "cid": "` + proofs.FormatCID(proofs.Hash{1}) + `", "heldBy": ["embedded", "s3\u001b"],
 		"txs": "2", "newestTx": "` + proofs.Hash{0x77}.String() + `", "spent": {"gas": "210000", "wei": "20000000000000000002", "weiPerMessage": "6666666666666666667"}}`
 	fresh := `{"number": "8", "state": "batched", "first": "13", "size": "1", "sealedAt": "1795255200000"}`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,6 +45,7 @@ func TestBatchCost(t *testing.T) {
 	}
 	shown := hansard("show", "7")
 	for _, line := range []string{
+		"  payload    " + proofs.FormatCID(proofs.Hash{1}) + "\n  held by    embedded, s3<U+001B>\n",
 		"  deadline   2026-11-22T09:50:40Z\n",
 		"  signed     2, the newest " + proofs.Hash{0x77}.String() + "\n",
 		"  spent      210000 gas, 20000000000000000002 wei, 6666666666666666667 wei a message\n",

@@ -10,6 +10,7 @@ var public = map[string]string{
 	anchor.NodesOff: "too few nodes of the chain answer, or agree",
 	anchor.SignOff:  "the signer does not sign transactions",
 	anchor.Stopped:  "anchoring stopped, and its operator has to act",
+	pinsMissing:     "copies of the messages are not yet in as many places as the operator wants",
 	anchor.StoreOff: "what has to be written before a transaction is sent cannot be written",
 }
 

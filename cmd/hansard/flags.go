@@ -20,7 +20,7 @@ import (
 
 // nodeFlags are those of every command that keeps a log itself.
 func nodeFlags() []cli.Flag {
-	return append(slices.Concat(chainFlags(), accountFlags(), answerFlags()),
+	return append(slices.Concat(chainFlags(), accountFlags(), answerFlags(), pinFlags()),
 		&cli.StringFlag{Name: "data", Value: "hansard-data", EnvVars: []string{"HANSARD_DATA"}, Usage: "`DIR` with keys, log, payloads and, in development, the chain"},
 		&cli.BoolFlag{Name: "dev", Usage: "use the embedded development chain whatever --rpc says: no account, no funds, no network"},
 		&cli.StringFlag{Name: "log-owner", Usage: "`ADDRESS` that owns the log; the default is the first --account"},
@@ -74,6 +74,9 @@ func nodeFrom(c *cli.Context, logger *slog.Logger) (cfg nodeConfig, err error) {
 		Dir: c.String("data"), Promise: c.String("promise-key"), Rotate: c.Bool("rotate-promise-key"),
 		Mark: c.String("mark"), Promises: c.String("promises"), LogName: c.String("log-name"), Deploy: c.Bool("deploy"), Logger: logger,
 		Batch: batcher.Config{MaxMessages: c.Uint64("max-messages"), MaxAge: c.Duration("max-age"), Promise: c.Duration("promise")},
+	}
+	if err := cfg.pinsFrom(c); err != nil {
+		return cfg, err
 	}
 	var file chainFile
 	if path := c.String("chain"); path != "" && !c.Bool("dev") {

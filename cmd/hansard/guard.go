@@ -71,7 +71,7 @@ func urgent(a anchor.Config, b batcher.Config) time.Duration {
 func (n *node) wireGuard(cfg nodeConfig) (err error) {
 	n.guard, err = guard.New(guard.Config{
 		Store: n.db, Unsealed: n.batcher.Unsealed, Promise: cmp.Or(cfg.Batch.Promise, batcher.DefaultPromise),
-		Urgent: urgent(cfg.Anchor, cfg.Batch), OnCap: cfg.Anchor.OnCap, Delay: n.anchorer.Delay, Changed: n.changed, Logger: cfg.Logger,
+		Urgent: urgent(cfg.Anchor, cfg.Batch), OnCap: cfg.Anchor.OnCap, Delay: n.delay, Changed: n.changed, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/guard"
 	"github.com/hansard-dao/hansard/nodes"
+	"github.com/hansard-dao/hansard/pins"
 	"github.com/hansard-dao/hansard/probe"
 	"github.com/hansard-dao/hansard/proofs"
 )
@@ -40,7 +41,15 @@ type metrics struct {
 	Challenges func() guard.Challenges // nil as Promises
 	Bond       func() *bondView        // nil, or returns nil: not known, or none
 	Probes     func() []probe.Health   // nil: nobody is asked for payloads
+	Pins       pinsReader              // nil: batches have no other places
 	Now        func() time.Time        // nil: time.Now
+}
+
+// pinsReader is what metrics read of the places that get copies.
+type pinsReader interface {
+	Status() []pins.Status
+	Backlog(ctx context.Context, i int) (missing, held uint64, err error)
+	Require() int
 }
 
 // newMetrics serves the metrics in Prometheus' text format, with those of the Go runtime and the process. Those
@@ -104,13 +113,21 @@ var (
 
 	descRetrievable = newDesc("payload_retrievable", "Share, 0 to 1, of the payload blocks asked for in the last round that the source gave; absent before the first.", "source")
 	descProbed      = newDesc("payload_probed_timestamp_seconds", "When the last round of the source ended.", "source")
+	descPinRequire  = newDesc("pin_require", "Places that must hold a batch before it is anchored, the embedded node among them.")
+	descPinFailing  = newDesc("pin_failing", "1 if the last attempt at the place failed.", "target")
+	descPinBacklog  = newDesc("pin_backlog_batches", "Batches that the place does not hold yet.", "target")
+	descPinHeld     = newDesc("pin_held_batches", "Batches that the place holds.", "target")
+	descPinErrors   = newDesc("pin_errors_total", "Attempts at the place that failed.", "target")
+	descPinPushed   = newDesc("pin_pushed_batches_total", "Batches given to the place.", "target")
+	descPinBytes    = newDesc("pin_pushed_bytes_total", "Bytes of these batches.", "target")
+	descPinLost     = newDesc("pin_lost_batches_total", "Batches that the place held and did not hold any more when it was asked again.", "target")
 
 	descCap = newDesc("spend_cap_wei", "Configured limit of what one transaction, 24 hours or 30 days may cost.", "window")
 )
 
-// delayCodes are those of package anchor. Any other counts as "other".
+// delayCodes are those of package anchor, and ours. Any other counts as "other".
 var delayCodes = []string{
-	anchor.GasCap, anchor.TxCap, anchor.DayCap, anchor.MonthCap, anchor.Funds, anchor.Reverted, anchor.NodesOff, anchor.SignOff, anchor.StoreOff, anchor.Stopped, "other",
+	anchor.GasCap, anchor.TxCap, anchor.DayCap, anchor.MonthCap, anchor.Funds, anchor.Reverted, anchor.NodesOff, anchor.SignOff, anchor.StoreOff, anchor.Stopped, pinsMissing, "other",
 }
 
 // Describe sends none: which metrics there are depends on the configuration.
@@ -140,6 +157,26 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	}
 	if m.Promises != nil {
 		m.collectPromises(gauge, count)
+	}
+	if m.Pins != nil {
+		m.collectPins(gauge, count)
+	}
+}
+
+func (m *metrics) collectPins(gauge func(*prometheus.Desc, float64, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	defer cancel()
+	gauge(descPinRequire, float64(m.Pins.Require()))
+	for i, s := range m.Pins.Status() {
+		gauge(descPinFailing, toFloat(s.Err != nil), s.Name)
+		if missing, held, err := m.Pins.Backlog(ctx, i); err == nil { // the log's own numbers say that the store is not read
+			gauge(descPinBacklog, float64(missing), s.Name)
+			gauge(descPinHeld, float64(held), s.Name)
+		}
+		count(descPinErrors, s.Errors, s.Name)
+		count(descPinPushed, s.Pushed, s.Name)
+		count(descPinBytes, s.PushedBytes, s.Name)
+		count(descPinLost, s.Lost, s.Name)
 	}
 }
 
@@ -303,7 +340,7 @@ func (n *node) metrics(promise time.Duration, logger *slog.Logger) http.Handler 
 	}
 	own := of(n)
 	own.Promises, own.Challenges = n.atRisk, n.answerer.Challenges
-	own.Bond = n.bond.Load
+	own.Bond, own.Delay, own.Pins = n.bond.Load, n.delay, n.keeper
 	if n.prober != nil {
 		own.Probes = n.prober.Health
 	}

@@ -114,7 +114,7 @@ func TestMetrics(t *testing.T) {
 		"anchor_adopted_total 1", "anchor_finalized_total 4", "anchor_included_total 5", "anchor_reorgs_total 3", "anchor_replaced_total 2", "anchor_sent_total 7",
 		`batches{state="batched"} 2`, `batches{state="finalized"} 1`, `batches{state="included"} 1`, `batches{state="safe"} 0`, `batches{state="submitted"} 1`,
 		`delayed{code="day_cap"} 1`, `delayed{code="funds"} 0`, `delayed{code="gas_cap"} 0`, `delayed{code="month_cap"} 0`, `delayed{code="nodes"} 0`,
-		`delayed{code="other"} 0`, `delayed{code="reverted"} 0`, `delayed{code="signer"} 0`, `delayed{code="stopped"} 0`, `delayed{code="store"} 0`, `delayed{code="tx_cap"} 0`,
+		`delayed{code="other"} 0`, `delayed{code="pins"} 0`, `delayed{code="reverted"} 0`, `delayed{code="signer"} 0`, `delayed{code="stopped"} 0`, `delayed{code="store"} 0`, `delayed{code="tx_cap"} 0`,
 		"messages_accepted_total 7",
 		`node_errors_total{node="a.example"} 0`, `node_errors_total{node="b?\"\n"} 8`,
 		`node_head_block{node="a.example"} 100`, `node_head_block{node="b?\"\n"} 90`,

@@ -20,6 +20,7 @@ import (
 	"github.com/hansard-dao/hansard/identity"
 	"github.com/hansard-dao/hansard/nodes"
 	"github.com/hansard-dao/hansard/payload"
+	"github.com/hansard-dao/hansard/pins"
 	"github.com/hansard-dao/hansard/probe"
 	"github.com/hansard-dao/hansard/proofs"
 	"github.com/hansard-dao/hansard/receipts"
@@ -51,6 +52,8 @@ type nodeConfig struct {
 	Answer    signer.Signer // of answers to challenges; nil: the first of Signers
 	AnswerCap *big.Int      // what the answer to one challenge may cost, in wei; nil: guard's default
 	Look      time.Duration // the time between looks for challenges; 0: guard's default
+	Pins      []pins.Target // that get a copy of each batch
+	Require   int           // places that must hold a batch before it is anchored, the embedded node among them; 0: 1
 	Logger    *slog.Logger
 	Fold      *nodeConfig   // the chain that the log is folded into, see openFold; nil: none
 	Every     time.Duration // least time between two heads there; 0: fold's default
@@ -68,6 +71,7 @@ type node struct {
 	check    time.Duration // between two checks of the payloads on disk; 0: none
 	batcher  *batcher.Batcher
 	pinner   *payload.Pinner
+	keeper   *pins.Keeper
 	anchorer *anchor.Anchorer
 	issuer   *receipts.Issuer
 	guard    *guard.Guard
@@ -201,12 +205,12 @@ func devPassword(dir string) (string, error) { return secretFile(filepath.Join(d
 // devPoll is how often the development chain is looked at: it mines at once.
 const devPoll = 50 * time.Millisecond
 
-// wire makes the loops: a sealed batch wakes the pinner, a pinned one the anchorer.
+// wire makes the loops: a sealed batch wakes the pinner, a pinned one the keeper of copies and the anchorer.
 func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 	b := cfg.Batch
 	b.Chain, b.Store, b.Recover, b.Logger, b.NotBefore = n.chain, n.db, identity.Recover, cfg.Logger, n.notBefore
 	b.Sealed = func() { n.pinner.Wake(); n.changed() }
-	b.Hold = func() bool { return n.anchorer.Delay() != nil }
+	b.Hold = func() bool { return n.delay() != nil }
 	b.Refuse = n.refuse
 	if b.Urgent == 0 { // when the operator is told of promises at risk
 		b.Urgent = min(2*cfg.Anchor.Urgent, b.Promise/2)
@@ -215,10 +219,13 @@ func (n *node) wire(cfg nodeConfig, promise *identity.Key) (err error) {
 		return err
 	}
 	n.pinner = payload.New(payload.Config{
-		Log: n.chain.Log, Store: n.db, Node: n.ipfs, Pinned: func() { n.anchorer.Wake() }, Logger: cfg.Logger,
+		Log: n.chain.Log, Store: n.db, Node: n.ipfs, Pinned: func() { n.keeper.Wake(); n.anchorer.Wake() }, Logger: cfg.Logger,
 	})
+	if err := n.wirePins(cfg); err != nil {
+		return err
+	}
 	a := n.anchorConfig(cfg)
-	a.Store = anchorStore{n.db, n.changed}
+	a.Store = pinnedStore{anchorStore{n.db, n.changed}, n.keeper}
 	a.Yield = func() bool { return n.answerer != nil && n.answerer.Sending() }
 	if n.dev != nil {
 		a.Poll = devPoll
@@ -310,6 +317,7 @@ func (n *node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.batcher.Run(ctx) })
 	g.Go(func() error { return n.pinner.Run(ctx) })
+	g.Go(func() error { return n.keeper.Run(ctx) })
 	g.Go(func() error { return n.followBond(ctx) })
 	g.Go(func() error { return n.halt(ctx, n.anchorer.Run) })
 	g.Go(func() error { return n.halt(ctx, n.followHead) })

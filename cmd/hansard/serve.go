@@ -82,13 +82,14 @@ func serve(c *cli.Context) error {
 		Chain: n.chain, Batcher: n.batcher, Issuer: n.issuer, Store: n.db, PromiseKeys: n.trust.Logs[0].PromiseKeys,
 		ImporterToken: token, Changed: changed, Flush: n.batcher.Flush, NewestBlock: n.notBefore,
 		MaxMessages: cfg.Batch.MaxMessages, MaxAge: cfg.Batch.MaxAge, Version: version(), Logger: logger,
-		Delay:    func() *api.Delay { return publicDelay(n.anchorer.Delay()) },
+		Delay:    func() *api.Delay { return publicDelay(n.delay()) },
 		Promises: n.promises,
 		Metrics:  n.metrics(cfg.Batch.Promise, logger),
 		Blocks:   blocks,
 		Files:    n.files,
 		IPFS:     n.ipfsInfo,
 		Probes:   n.db.Probes,
+		Holders:  n.keeper.Holders,
 	})
 	if err := announce(c, n, cfg.Dir, ln.Addr()); err != nil {
 		return errors.Join(err, n.Close())

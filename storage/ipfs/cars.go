@@ -381,6 +381,12 @@ func (n *Node) Keep(ctx context.Context, name string, write func(put func(block 
 	return n.Pin(ctx, digest, name)
 }
 
+// CAR opens the file of the batch with that manifest. The error wraps fs.ErrNotExist if there is none, as for a batch that
+// was pinned before there were such files.
+func (n *Node) CAR(manifest proofs.Hash) (*os.File, error) {
+	return os.Open(n.cars.path(cidOf(manifest)))
+}
+
 // fillFunc puts the blocks of a file, its root among them, and returns the root.
 type fillFunc func(put func(cid.Cid, []byte) error) (root cid.Cid, err error)
 
