@@ -24,7 +24,7 @@ var ErrBad = errors.New("the CAR file is not to be used")
 const (
 	maxHead    = 1 << 10                 // with one root it has 59 bytes
 	maxSection = proofs.MaxManifest + 64 // with the CID
-	// maxBlocks bounds the index in memory, some 100 bytes each: 64 GiB of full chunks, or 131,072 small batches.
+	// maxBlocks bounds the index in memory, up to 112 bytes each: 64 GiB of full chunks, or 131,072 small batches.
 	maxBlocks = 1 << 18
 	maxRooms  = 1 << 16 // that are told apart
 	// DefaultMaxBytes is how long a file may be unless more is allowed.
@@ -41,11 +41,12 @@ type Limits struct {
 
 // Batch is a batch of a file. All of it was checked.
 type Batch struct {
-	proofs.Manifest
-	CID       proofs.Hash
-	Listed    bool   // the root asks for it; otherwise it is there since others link it
-	Linked    bool   // the batch before it is in the file, or there is none
-	Disclosed uint64 // entries with their message
+	Number, First, Size uint64
+	Root, CID           proofs.Hash
+	Prev                *proofs.Hash // CID of the batch before it; nil for batch 0
+	Listed              bool         // the root asks for it; otherwise it is there since others link it
+	Linked              bool         // the batch before it is in the file, or there is none
+	Disclosed           uint64       // entries with their message
 }
 
 // Room is a room of a file.
@@ -79,8 +80,8 @@ type place struct {
 	used   bool
 }
 
-// Check opens a CAR file and reads all of it, blocks at their place twice. Memory is some 100 bytes a block and 64 an entry of
-// the largest batch. The error wraps ErrBad if the file is read and is not what Write writes.
+// Check opens a CAR file and reads all of it, blocks at their place twice. Memory is up to 112 bytes a block, some
+// 150 a batch and 64 an entry of the largest. The error wraps ErrBad if the file is read and is not what Write writes.
 func Check(ctx context.Context, path string, l Limits) (_ *File, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -135,7 +136,7 @@ func (f *File) scan(ctx context.Context, maxBytes int64) (root proofs.Hash, err 
 	if f.Bytes = info.Size(); f.Bytes > maxBytes {
 		return root, bad("it has %d bytes, and %d are allowed: --max-bytes allows more", f.Bytes, maxBytes)
 	}
-	in := &counter{r: bufio.NewReaderSize(f.file, 1<<20)}
+	in := &counter{r: bufio.NewReaderSize(f.file, 256<<10)}
 	r, err := car.NewBlockReader(in, car.MaxAllowedHeaderSize(maxHead), car.MaxAllowedSectionSize(maxSection))
 	if err != nil {
 		return root, bad("its header: %v", err)
@@ -302,14 +303,14 @@ func (f *File) manifest(digest proofs.Hash, listed bool) (b Batch, err error) {
 	if err != nil {
 		return b, err
 	}
-	m, err := proofs.ParseManifest(raw)
+	m, err := proofs.ParseManifest(raw) // a mebibyte of rooms and chunks, which is not kept
 	if err != nil {
 		return b, bad("block %s: %v", proofs.FormatCID(digest), err)
 	}
 	if f.Log.IsZero() {
 		f.Log = m.Log
 	}
-	b = Batch{Manifest: *m, CID: digest, Listed: listed, Linked: m.Prev == nil}
+	b = Batch{Number: m.Number, First: m.First, Size: m.Size, Root: m.Root, CID: digest, Prev: m.Prev, Listed: listed, Linked: m.Prev == nil}
 	if m.Prev != nil {
 		_, b.Linked = f.index[*m.Prev]
 	}
@@ -324,12 +325,42 @@ func (f *File) manifest(digest proofs.Hash, listed bool) (b Batch, err error) {
 	return b, nil
 }
 
+// BlocksOf calls do with the blocks of a batch of the file, its manifest last.
+func (f *File) BlocksOf(ctx context.Context, b *Batch, do func(block []byte) error) error {
+	m, err := f.readManifest(ctx, b)
+	if err != nil {
+		return err
+	}
+	for _, digest := range append(m.Chunks, b.CID) {
+		block, err := f.Block(ctx, digest)
+		if err == nil {
+			err = do(block)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *File) readManifest(ctx context.Context, b *Batch) (*proofs.Manifest, error) {
+	raw, err := f.Block(ctx, b.CID)
+	if err != nil {
+		return nil, err
+	}
+	return proofs.ParseManifest(raw)
+}
+
 // batch reads the chunks of a batch and re-derives its root and its rooms.
 func (f *File) batch(ctx context.Context, b *Batch, rooms map[proofs.Hash]*Room) error {
+	m, err := f.readManifest(ctx, b)
+	if err != nil {
+		return err
+	}
 	var leaves []proofs.Hash
 	heads := map[proofs.Hash]proofs.RoomHead{}
 	found := f.Export == nil || !b.Listed
-	for _, digest := range b.Chunks {
+	for _, digest := range m.Chunks {
 		raw, err := f.use(digest)
 		if err != nil {
 			return err
@@ -361,14 +392,14 @@ func (f *File) batch(ctx context.Context, b *Batch, rooms map[proofs.Hash]*Room)
 	if root, err := proofs.Root(leaves); err != nil || root != b.Root {
 		return bad("its entries do not give its root %s", b.Root)
 	}
-	for _, h := range b.Heads {
+	for _, h := range m.Heads {
 		if heads[h.Room] != h {
 			return bad("its manifest says of room %s what its entries do not", h.Room)
 		}
 	}
 	switch {
-	case len(b.Heads) != len(heads):
-		return bad("its manifest names %d rooms, its entries %d", len(b.Heads), len(heads))
+	case len(m.Heads) != len(heads):
+		return bad("its manifest names %d rooms, its entries %d", len(m.Heads), len(heads))
 	case !found:
 		return bad("it is listed, and holds nothing of what the file was made for")
 	}

@@ -125,14 +125,8 @@ func keepCAR(ctx context.Context, f *export.File, dir string) (kept int, err err
 			}
 		}
 		err := node.Keep(ctx, fmt.Sprintf("hansard batch %d", b.Number), func(put func([]byte) error) (proofs.Hash, error) {
-			for _, digest := range append(b.Chunks[:len(b.Chunks):len(b.Chunks)], b.CID) {
-				block, err := f.Block(ctx, digest)
-				if err == nil {
-					err = put(block)
-				}
-				if err != nil {
-					return proofs.Hash{}, err
-				}
+			if err := f.BlocksOf(ctx, b, put); err != nil {
+				return proofs.Hash{}, err
 			}
 			return b.CID, nil
 		})
