@@ -40,7 +40,7 @@ type place struct {
 }
 
 // OpenCARs lists the blocks of a CAR file, or of every *.car file in a directory and below it. It reads the heads of the
-// blocks, some 80 bytes of memory each; what they hold is read and hashed when it is asked for.
+// blocks and keeps where each lies; what they hold is read and hashed when it is asked for.
 func OpenCARs(ctx context.Context, path string) (*CARs, error) {
 	c := &CARs{at: map[proofs.Hash]place{}}
 	info, err := os.Stat(path)

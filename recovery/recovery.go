@@ -23,8 +23,8 @@ import (
 	"github.com/hansard-dao/hansard/storage"
 )
 
-// MemoryLimit is a soft limit of Go's memory, for runtime/debug, under which a recovery runs as fast as without one: the
-// database keeps some 200 MiB alive.
+// MemoryLimit is a soft limit of Go's memory, for runtime/debug: some 200 to 300 MiB of it are alive while the database
+// is written.
 const MemoryLimit = 512 << 20
 
 // ErrSources is wrapped when blocks are not to be had from any source.
