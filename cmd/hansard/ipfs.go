@@ -18,7 +18,7 @@ func ipfsFlags() []cli.Flag {
 }
 
 // serveIPFS puts the node on the network if flags ask for it.
-func (n *node) serveIPFS(c *cli.Context, dir string) error {
+func (n *node) serveIPFS(c *cli.Context, cfg nodeConfig) error {
 	listen, announce := c.StringSlice("ipfs-listen"), c.StringSlice("ipfs-announce")
 	if len(listen) == 0 {
 		if len(announce) > 0 {
@@ -26,11 +26,12 @@ func (n *node) serveIPFS(c *cli.Context, dir string) error {
 		}
 		return nil
 	}
-	h, err := n.ipfs.Serve(ipfs.HostConfig{Listen: listen, Announce: announce, Key: filepath.Join(dir, "ipfs.key"), UserAgent: "hansard/" + version()})
+	h, err := n.ipfs.Serve(ipfs.HostConfig{Listen: listen, Announce: announce, Key: filepath.Join(cfg.Dir, "ipfs.key"), UserAgent: "hansard/" + version()})
 	if err != nil {
 		return usage("%w; --ipfs-listen and --ipfs-announce say where", err)
 	}
 	n.host = h
+	cfg.host.Store(h)
 	n.close = append(n.close, h.Close)
 	return nil
 }

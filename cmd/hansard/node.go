@@ -49,11 +49,12 @@ type nodeConfig struct {
 	Deploy    bool          // deploy the contract and open the log where they are missing
 	Anchor    anchor.Config // all but Nodes, Log, Signers and Store
 	Batch     batcher.Config
-	Answer    signer.Signer // of answers to challenges; nil: the first of Signers
-	AnswerCap *big.Int      // what the answer to one challenge may cost, in wei; nil: guard's default
-	Look      time.Duration // the time between looks for challenges; 0: guard's default
-	Pins      []pins.Target // that get a copy of each batch
-	Require   int           // places that must hold a batch before it is anchored, the embedded node among them; 0: 1
+	Answer    signer.Signer              // of answers to challenges; nil: the first of Signers
+	AnswerCap *big.Int                   // what the answer to one challenge may cost, in wei; nil: guard's default
+	Look      time.Duration              // the time between looks for challenges; 0: guard's default
+	Pins      []pins.Target              // that get a copy of each batch
+	host      *atomic.Pointer[ipfs.Host] // where Pins may fetch from, once serve has put it there
+	Require   int                        // places that must hold a batch before it is anchored, the embedded node among them; 0: 1
 	Logger    *slog.Logger
 	Fold      *nodeConfig   // the chain that the log is folded into, see openFold; nil: none
 	Every     time.Duration // least time between two heads there; 0: fold's default

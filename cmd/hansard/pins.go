@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/hansard-dao/hansard/anchor"
 	"github.com/hansard-dao/hansard/pins"
 	"github.com/hansard-dao/hansard/proofs"
+	"github.com/hansard-dao/hansard/storage/ipfs"
 )
 
 // pinFlags say where copies of batches are kept.
@@ -24,11 +26,20 @@ func pinFlags() []cli.Flag {
 
 // pinsFrom reads pinFlags.
 func (cfg *nodeConfig) pinsFrom(c *cli.Context) error {
+	host := &atomic.Pointer[ipfs.Host]{}
+	cfg.host = host
+	origins := func() []string {
+		if h := host.Load(); h != nil {
+			return h.Addresses()
+		}
+		return nil
+	}
 	names := map[string]bool{}
 	for i, uri := range c.StringSlice("pin") {
 		t, err := pins.Open(uri, pins.Options{
 			Env:      os.Getenv,
 			ReadFile: func(path string) ([]byte, error) { return readFile(path, nil) },
+			Origins:  origins,
 		})
 		if err != nil {
 			return usage("--pin number %d: %w", i+1, err)

@@ -71,7 +71,7 @@ func serve(c *cli.Context) error {
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
-	if err := errors.Join(n.serveIPFS(c, cfg.Dir), n.openProbe(c, logger)); err != nil {
+	if err := errors.Join(n.serveIPFS(c, cfg), n.openProbe(c, logger)); err != nil {
 		return errors.Join(err, n.Close())
 	}
 	blocks, err := n.ipfs.Gateway()
