@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,9 +15,9 @@ import (
 // copy that lost its payloads.
 func TestExport(t *testing.T) {
 	s := startService(t)
-	for _, room := range []string{"demo-dao", "other", "demo-dao"} {
+	for i, room := range []string{"demo-dao", "other", "demo-dao"} {
 		s.want(0, "words for "+room, "send", "--room", room, "--account", "alice", "--keystore", s.path("keys"), "--password-file", s.path("password"),
-			"--server", s.url, "--trust", s.trust, "--wait", "finalized")
+			"--server", s.url, "--trust", s.trust, "--wait", "finalized", "-o", s.path("r"+strconv.Itoa(i)+".receipt.json"))
 	}
 	wants := map[string][]string{
 		"batch": {"batch", "1"}, "before": {"batch", "1", "--before"}, "room": {"room", "demo-dao"},
@@ -89,7 +90,7 @@ func (s *serviceTest) badCARs() {
 
 	other := startService(t)
 	other.want(0, "words", "send", "--room", "demo-dao", "--account", "alice", "--keystore", other.path("keys"), "--password-file", other.path("password"),
-		"--server", other.url, "--trust", other.trust, "--wait", "finalized")
+		"--server", other.url, "--trust", other.trust, "--wait", "finalized", "-o", other.path("r.receipt.json"))
 	other.stop()
 	_, errs = s.want(proofs.Invalid.Exit(), "", "import", "car", s.path("room.car"), "--data", other.path("data"))
 	if !strings.Contains(errs, "and log") {
