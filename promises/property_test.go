@@ -21,6 +21,8 @@ func TestProperty(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 4))
 	h := newHarness(t)
 	outcomes := map[string]int{}
+	h.batch(4)
+	h.hide(h.Batches[0])
 	for range 12 {
 		for range rng.IntN(3) {
 			h.batch(1 + rng.IntN(6))
