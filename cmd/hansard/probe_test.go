@@ -44,7 +44,7 @@ func (s *serviceTest) eventually(what string, done func() bool) {
 // The running service measures what gateways give of its batches, shows it, counts it, and keeps it.
 func TestServeProbes(t *testing.T) {
 	s := startService(t)
-	s.send(0, s.url, "Is this kept?\n", "--wait", "finalized", "--trust", s.trust)
+	s.send(0, s.url, "Is this kept?\n", "--wait", "finalized", "--trust", s.trust, "-o", s.path("kept.receipt.json"))
 	s.stop()
 
 	var lying atomic.Bool
@@ -112,7 +112,7 @@ func TestServeProbes(t *testing.T) {
 // What is deleted, cut or flipped on disk while the service runs, it finds and makes again.
 func TestServeRepairs(t *testing.T) {
 	s := startService(t)
-	s.send(0, s.url, "Is this kept?\n", "--wait", "finalized", "--trust", s.trust)
+	s.send(0, s.url, "Is this kept?\n", "--wait", "finalized", "--trust", s.trust, "-o", s.path("kept.receipt.json"))
 	s.stop()
 	s.serve("--check-every", "50ms")
 	file := s.carFiles()[0]
@@ -139,7 +139,7 @@ func TestServeRepairs(t *testing.T) {
 
 func TestPayload(t *testing.T) {
 	s := startService(t)
-	s.send(0, s.url, "Is this kept?\n", "--wait", "finalized", "--trust", s.trust)
+	s.send(0, s.url, "Is this kept?\n", "--wait", "finalized", "--trust", s.trust, "-o", s.path("kept.receipt.json"))
 	s.want(24, "", "payload", "check", "--data", s.path("data")) // the service runs
 	s.stop()
 	end := func(code int, args ...string) payloadEnd {
