@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 KUBO := $(CURDIR)/.build/ipfs
 CLEF := $(CURDIR)/.build/clef
-RACE := ./anchor/... ./api ./batcher ./bond ./client ./cmd/hansard ./fold ./gateway ./guard ./internal/faultrpc ./logbook ./nodes ./payload ./pins ./probe ./promises ./receipts ./storage/... ./watchtower
+RACE := ./anchor/... ./api ./batcher ./bond ./client ./fold ./gateway ./guard ./internal/faultrpc ./logbook ./nodes ./payload ./pins ./probe ./promises ./receipts ./storage/... ./watchtower
 
 test: contracts vectors go kubo clef ## all tests
 go: node_modules/.package-lock.json
@@ -34,6 +34,7 @@ lint:
 	@gofmt -l $$(git ls-files '*.go') | (! grep .) && go vet ./... && go vet -tags faulty ./cmd/hansard && go tool staticcheck $$(go list ./... | grep -v /bindings) && go mod tidy -diff
 race: node_modules/.package-lock.json
 	go test -race $(RACE)
+	go test -race -run 'Service|Rotate|OtherWriter|Pins|ServeRepairs' ./cmd/hansard
 generate: node_modules/.package-lock.json ## ABI, bytecode and bindings from the contracts
 	tools/bindings
 bench:
