@@ -72,7 +72,13 @@ func openLog(t *testing.T, url string, mine func()) logSite {
 	}
 	block := func() proofs.Hash {
 		t.Helper()
-		mine()
+		for mined := uint64(0); mined < nonce; { // a block may come before the pool has sorted what it was sent
+			mine()
+			var err error
+			if mined, err = c.NonceAt(t.Context(), rich(), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
 		h, err := c.HeaderByNumber(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
